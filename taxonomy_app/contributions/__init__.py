@@ -1,0 +1,1 @@
+"""Drafts, submissions, review, and the outbox that commits what was approved."""

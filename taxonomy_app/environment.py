@@ -1,0 +1,71 @@
+"""The web's own settings from the environment; what it shares with the workers is in ``workers.environment``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from workers.environment import EnvironmentProblem, read_text
+
+
+def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Django's database entry from ``SEEDBED_DATABASE_URL``: unset for SQLite in ``var``, or ``postgresql://…``.
+
+    SQLite runs in WAL with IMMEDIATE transactions, so that a writer waits its turn instead of failing half way.
+    """
+    url = read_text("SEEDBED_DATABASE_URL", environ=environ)
+    if url is None:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": var / "seedbed.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            },
+        }
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise EnvironmentProblem("SEEDBED_DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def secret_key(var: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """``SEEDBED_SECRET_KEY``, or one made at first use and kept in ``var`` readable by its owner alone."""
+    given = read_text("SEEDBED_SECRET_KEY", environ=environ)
+    if given is not None:
+        if len(given) < 32:
+            raise EnvironmentProblem("SEEDBED_SECRET_KEY must have at least 32 characters.")
+        return given
+    path = var / "secret_key"
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii")
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        key = secrets.token_urlsafe(48)
+        file.write(key)
+    return key
+
+
+def hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Names under which the site may be asked for: ``SEEDBED_HOSTS``, separated by commas."""
+    text = read_text("SEEDBED_HOSTS", "localhost,127.0.0.1,[::1]", environ=environ) or ""
+    found = [host.strip() for host in text.split(",") if host.strip()]
+    if not found or "*" in found:
+        raise EnvironmentProblem("SEEDBED_HOSTS must list host names, separated by commas (not *).")
+    return found

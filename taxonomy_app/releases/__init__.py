@@ -1,0 +1,1 @@
+"""Releases, scores, comparison and the dashboard."""

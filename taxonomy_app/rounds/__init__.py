@@ -1,0 +1,1 @@
+"""Planning, dispatching and following rounds."""

@@ -1,0 +1,1 @@
+"""The database's index of the taxonomy, rebuilt from git at will; browsing and search."""

@@ -1,0 +1,1 @@
+"""The taxonomy as a git repository: its documents, checks and store. Knows no Django and no torch."""
