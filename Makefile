@@ -1,0 +1,43 @@
+# The commands of Seedbed. `make demo` shows all of it; README.md explains each.
+PYTHON ?= python3
+VENV := .venv/bin
+SETUP := $(PYTHON) deploy/setup.py $(if $(GPU),--gpu)
+TESTS ?=
+
+.PHONY: help setup demo run test lint types format bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## prepare everything that running needs
+	@$(SETUP)
+
+demo: ## the whole path once, from a seed to a release, then the site stays up
+	@SEEDBED_DEMO=true $(SETUP)
+	@SEEDBED_DEMO=true $(VENV)/python -m taxonomy_app.demo
+
+run: ## the site, its workers and its Redis, until Ctrl-C
+	@$(SETUP)
+	@$(VENV)/python -m deploy.supervisor
+
+test: ## all tests
+	@$(SETUP) --development
+	@$(VENV)/python -m pytest $(TESTS)
+
+lint: ## style, types, templates, import rules
+	@$(SETUP) --development --packages-only
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+	@$(VENV)/djlint templates --lint --quiet
+
+format: ## let the formatter have its way
+	@$(VENV)/ruff check --fix . ; $(VENV)/ruff format .
+
+bench: ## every benchmark, one JSON line each
+	@$(SETUP) --development
+	@for file in bench/*_*.py; do echo "# $$file"; $(VENV)/python $$file || exit 1; done
+
+clean: ## remove what a run made here (not .venv)
+	rm -rf var

@@ -1,0 +1,1 @@
+"""Setting up and running Seedbed on one machine."""
