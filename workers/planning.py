@@ -1,4 +1,4 @@
-"""How seeds are identified across rounds and which are held out. Pure functions, used by the web and the shell alike."""
+"""How seeds are identified across rounds and which are held out: pure functions for the web and the shell alike."""
 
 from __future__ import annotations
 
