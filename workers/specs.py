@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Names under which the web sends work, and the workers report, through Celery.
 RUN_STAGE_TASK = "seedbed.workers.run_stage"
@@ -171,21 +171,34 @@ class PhaseRecipe(Strict):
 
     ``general_replay`` is the share drawn from general chats and earlier releases, so that what the student knew
     before the round is not forgotten. Learning rate per optimiser step; no decay to zero between phases (LAB).
+    The effective batch is given either by its loss tokens or, as in the paper, by its samples.
     """
 
     name: Literal["knowledge_short", "knowledge_long", "skills", "stacked"]
     epochs: float = Field(gt=0)
     learning_rate: float = Field(gt=0)
-    batch_tokens: int = Field(ge=64, description="loss tokens of one effective batch, about")
+    batch_tokens: int | None = Field(default=None, ge=64, description="loss tokens of one effective batch, about")
+    batch_samples: int | None = Field(default=None, ge=1, description="samples of one effective batch, about")
     warmup_steps: int = Field(default=0, ge=0)
     replay: float = Field(default=0.0, ge=0.0, lt=1.0)
     general_replay: float = Field(default=0.0, ge=0.0, lt=1.0)
     loss_on: Literal["answers", "all_but_system"] = "answers"
     include_documents: bool = False
 
+    @model_validator(mode="after")
+    def _one_batch_size_and_own_samples(self) -> Self:
+        if (self.batch_tokens is None) == (self.batch_samples is None):
+            raise ValueError("give batch_tokens or batch_samples, one of the two")
+        if self.replay + self.general_replay >= 1:
+            raise ValueError("replay and general_replay together must leave room for the phase's own samples")
+        return self
+
 
 class TuningRecipe(Strict):
-    """The phases in order and what holds for all of them. ``control`` adds an arm tuned without any replay."""
+    """The phases in order and what holds for all of them. ``control`` adds an arm tuned without any replay.
+
+    ``gradient_checkpointing`` trades a third more arithmetic for much less memory; it is meant for GPUs.
+    """
 
     phases: tuple[PhaseRecipe, ...]
     row_tokens: int = Field(default=512, ge=64)
@@ -193,6 +206,7 @@ class TuningRecipe(Strict):
     weight_decay: float = Field(default=0.0, ge=0.0)
     max_grad_norm: float = Field(default=1.0, gt=0.0)
     save_every_seconds: float = Field(default=60.0, gt=0.0)
+    gradient_checkpointing: bool = False
     control: Literal["none", "without_replay"] = "none"
 
 
