@@ -169,9 +169,9 @@ def _check_weights(file: Path, name: str) -> None:
 
 
 def _known_to_transformers(model_type: str) -> bool:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
 
-    return model_type in CONFIG_MAPPING_NAMES
+    return model_type in CONFIG_MAPPING
 
 
 def _artifact_model(artifact_id: str, store: ArtifactStore | None) -> Path:
@@ -324,7 +324,7 @@ def _convert(gguf: Path, target: Path, model: BundledModel) -> None:
     from transformers.utils import logging
 
     # A bar for every tensor would drown the one line that the caller prints.
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types only part of itself
     options: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     tokenizer: Any = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
     tokenizer.backend_tokenizer.pre_tokenizer = Steps(
