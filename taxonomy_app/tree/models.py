@@ -1,0 +1,143 @@
+"""The database's index of the taxonomy: what git says, in a form that pages can ask. Rebuilt from git at will."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from workers.specs import LeafKind
+
+
+class Branch(models.TextChoices):
+    """The three branches of the taxonomy, as the folders at its root are called."""
+
+    KNOWLEDGE = "knowledge", "Knowledge"
+    FOUNDATIONAL = "foundational_skills", "Foundational skills"
+    COMPOSITIONAL = "compositional_skills", "Compositional skills"
+
+
+class Kind(models.TextChoices):
+    """What a leaf teaches; the values are those of ``workers.specs.LeafKind``."""
+
+    KNOWLEDGE = LeafKind.KNOWLEDGE.value, "Knowledge"
+    GROUNDED = LeafKind.GROUNDED.value, "Grounded skill"
+    FREEFORM = LeafKind.FREEFORM.value, "Freeform skill"
+    FOUNDATIONAL = LeafKind.FOUNDATIONAL.value, "Foundational skill"
+
+
+class LeafQuerySet(models.QuerySet["Leaf"]):
+    def present(self) -> LeafQuerySet:
+        """Leaves that are in the taxonomy now."""
+        return self.filter(removed_at__isnull=True)
+
+    def under(self, folder: str) -> LeafQuerySet:
+        """Leaves inside ``folder`` (a path without trailing slash; empty for the root), at any depth.
+
+        A range instead of LIKE: it uses the path's unique index on every database, and ``_`` is no wildcard.
+        """
+        if not folder:
+            return self
+        # "0" follows "/" in ASCII, and a path holds ASCII only.
+        return self.filter(path__gte=f"{folder}/", path__lt=f"{folder}0")
+
+    def matching(self, text: str) -> LeafQuerySet:
+        """Leaves in whose name, path, task or seeds each word of ``text`` occurs."""
+        found = self
+        for word in text.split()[:8]:
+            in_seeds = Seed.objects.filter(leaf=models.OuterRef("pk")).filter(
+                Q(question__icontains=word) | Q(answer__icontains=word) | Q(context__icontains=word)
+            )
+            found = found.filter(
+                Q(path__icontains=word)
+                | Q(name__icontains=word)
+                | Q(task_description__icontains=word)
+                | Q(domain__icontains=word)
+                | models.Exists(in_seeds)
+            )
+        return found
+
+
+class Leaf(models.Model):
+    """One leaf of the taxonomy. ``path`` is its folder; ``leaf_id`` its identity, which survives a move.
+
+    A removed leaf keeps its row (scores and submissions point to it) with ``removed_at`` set; its path is free for
+    another leaf.
+    """
+
+    leaf_id = models.UUIDField(unique=True)
+    path = models.CharField(max_length=300)
+    branch = models.CharField(max_length=30, choices=Branch.choices)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    name = models.CharField(max_length=120)
+    task_description = models.TextField(blank=True)
+    domain = models.CharField(max_length=200, blank=True)
+    created_by = models.CharField(max_length=120, blank=True)
+    blob = models.CharField(max_length=64)
+    attribution_blob = models.CharField(max_length=64, blank=True, default="")
+    data_blob = models.CharField(max_length=64, blank=True, default="")
+    seed_count = models.PositiveIntegerField(default=0)
+    # A leaf that cannot be read is shown with this sentence instead of its seeds.
+    problem = models.CharField(max_length=500, blank=True, default="")
+    added_commit = models.CharField(max_length=64)
+    changed_commit = models.CharField(max_length=64)
+    added_at = models.DateTimeField()
+    changed_at = models.DateTimeField(db_index=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[Any] = LeafQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["path"]
+        constraints = [
+            models.UniqueConstraint(fields=["path"], condition=Q(removed_at__isnull=True), name="tree_path_present"),
+        ]
+        indexes = [models.Index(fields=["path"], name="tree_leaf_path")]
+
+    def __str__(self) -> str:
+        return self.path
+
+    def get_absolute_url(self) -> str:
+        return reverse("tree:leaf", args=[self.leaf_id])
+
+    @property
+    def folders(self) -> list[str]:
+        """The names above the leaf, the branch first."""
+        return self.path.split("/")[:-1]
+
+
+class Seed(models.Model):
+    """One question and answer of a leaf as it is approved now; ``group`` numbers the contexts of a knowledge leaf."""
+
+    leaf = models.ForeignKey(Leaf, on_delete=models.CASCADE, related_name="seeds")
+    position = models.PositiveIntegerField()
+    group = models.PositiveIntegerField()
+    fingerprint = models.CharField(max_length=16, db_index=True)
+    context = models.TextField(blank=True)
+    question = models.TextField()
+    answer = models.TextField()
+
+    class Meta:
+        ordering = ["leaf_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["leaf", "position"], name="tree_seed_position")]
+
+    def __str__(self) -> str:
+        return self.question[:80]
+
+
+class IndexState(models.Model):
+    """Which commit the index shows. One row."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    commit = models.CharField(max_length=64, blank=True, default="")
+    indexed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="tree_one_index_state")]
+
+    def __str__(self) -> str:
+        return self.commit or "nothing indexed"

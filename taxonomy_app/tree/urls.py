@@ -1,0 +1,15 @@
+"""The routes of the taxonomy."""
+
+from django.urls import path
+
+from taxonomy_app.tree import views
+
+app_name = "tree"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("folder/", views.folder, name="folder"),
+    path("leaf/<uuid:leaf_id>/", views.leaf, name="leaf"),
+    path("leaf/<uuid:leaf_id>/history/", views.history, name="history"),
+    path("leaf/<uuid:leaf_id>/qna.yaml", views.download, name="download"),
+    path("at/<path:path>/", views.at_path, name="at_path"),
+]

@@ -1,0 +1,23 @@
+"""What every page knows: the site, the theme, the places in the navigation and the reviewer's count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from taxonomy_app.web.navigation import places
+from taxonomy_app.web.themes import theme_of
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """Template variables of every page. The navigation is lazy: a fragment that shows none asks the database nothing."""
+    return {
+        "site_public": settings.PUBLIC,
+        "site_demo": settings.DEMO,
+        "site_version": settings.CODE_VERSION,
+        "theme": theme_of(request),
+        "navigation": SimpleLazyObject(lambda: places(request)),
+    }
