@@ -1,0 +1,125 @@
+"""What later releases kept of what earlier ones were taught: the measures over the matrix R[t, i]. Pure functions.
+
+R[t, i] is the score of release t on the held-out seeds of leaf i, higher meaning better. A leaf that a release was
+not asked about is absent from the matrix, never zero, and every measure counts only what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from workers.evaluation.statistics import paired_difference
+
+from workers.specs import ItemScore
+
+# The score that the matrix is made of, and the loss of it that is tolerated. In natural-log probability a token:
+# 0.05 less means that each token of the reference answer became about 5 % less likely.
+METRIC = "answer_logprob"
+MARGIN = 0.05
+
+FORGETS, KEPT, UNCERTAIN = "forgets", "kept", "uncertain"
+
+
+def verdict(low: float | None, high: float | None, *, margin: float = MARGIN) -> str:
+    """``forgets`` when the whole interval lies below −margin, ``kept`` when it lies above, else ``uncertain``.
+
+    "No forgetting" is claimed only when the lower 95 % bound of the paired difference is above −margin: a wide
+    interval is a lack of knowledge, not a proof of memory.
+    """
+    if low is None or high is None:
+        return UNCERTAIN
+    if high < -margin:
+        return FORGETS
+    return KEPT if low > -margin else UNCERTAIN
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Second minus first over the items that both were asked, with its 95 % interval (None where n < 2).
+
+    ``only_first`` and ``only_second`` count the items that had no partner and were left out.
+    """
+
+    n: int
+    difference: float
+    low: float | None
+    high: float | None
+    method: str
+    only_first: int = 0
+    only_second: int = 0
+
+    def verdict(self, margin: float = MARGIN) -> str:
+        return verdict(self.low, self.high, margin=margin)
+
+
+def difference_on_common_items(first: Sequence[ItemScore], second: Sequence[ItemScore]) -> PairedDifference | None:
+    """The paired difference over the items known to both, or None where they share none.
+
+    Held-out seeds are added as a leaf grows, so two releases may have been asked different sets; the mean of each
+    over its own set is not comparable, their differences on the common ones are.
+    """
+    ids = {item.item_id for item in first} & {item.item_id for item in second}
+    if not ids:
+        return None
+    found = paired_difference(
+        [item for item in first if item.item_id in ids], [item for item in second if item.item_id in ids]
+    )
+    return PairedDifference(
+        n=found.n,
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+        method=found.method,
+        only_first=len(first) - len(ids),
+        only_second=len(second) - len(ids),
+    )
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What one release looks like over all leaves taught up to it. None where no leaf gives the measure.
+
+    ``average``: mean of R[T, i] over the ``evaluated`` leaves.
+    ``backward_transfer``: mean of R[T, i] − R[i, i], ``forgetting``: mean of max R[t, i] (from the release that
+    taught the leaf up to the one before T) − R[T, i]; both over the ``earlier`` leaves, taught before T and
+    evaluated then and now. ``missing``: leaves taught up to T that T was not evaluated on.
+    """
+
+    average: float | None
+    backward_transfer: float | None
+    forgetting: float | None
+    evaluated: int
+    earlier: int
+    missing: int
+
+
+def measures(scores: Mapping[str, Mapping[int, float]], taught_by: Mapping[str, int], last: int) -> Measures:
+    """Average, backward transfer and forgetting of release ``last``.
+
+    Backward transfer after Lopez-Paz and Ranzato (arXiv 1706.08840), forgetting after Chaudhry et al.
+    (arXiv 1801.10112): positive forgetting is a loss against the best earlier release.
+
+    Args:
+        scores: leaf → {release number → R[t, i]}, absent where not evaluated.
+        taught_by: leaf → number of the first release that taught it.
+        last: the release T.
+    """
+    known = [leaf for leaf, release in taught_by.items() if release <= last]
+    here = [leaf for leaf in known if last in scores.get(leaf, {})]
+    transfers, losses = [], []
+    for leaf in here:
+        row, first = scores[leaf], taught_by[leaf]
+        if first == last or first not in row:
+            continue
+        transfers.append(row[last] - row[first])
+        losses.append(max(value for release, value in row.items() if first <= release < last) - row[last])
+    return Measures(
+        average=fmean(scores[leaf][last] for leaf in here) if here else None,
+        backward_transfer=fmean(transfers) if transfers else None,
+        forgetting=fmean(losses) if losses else None,
+        evaluated=len(here),
+        earlier=len(transfers),
+        missing=len(known) - len(here),
+    )

@@ -1,0 +1,169 @@
+"""How scores are written and drawn on pages: rounding, signs, units, intervals. ``{% load scores %}``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from taxonomy_app.releases.headline import LOWER_IS_BETTER, is_certain, outcome
+
+register = template.Library()
+
+# metric → (name, unit and direction as a sentence's end)
+METRICS = {
+    "answer_logprob": ("Log-probability of the reference answer", "natural log a token, higher is better"),
+    "accuracy": ("Accuracy", "per cent right, higher is better"),
+    "exact_match": ("Exact match", "per cent right, higher is better"),
+    "loss": ("Loss", "nats a token, lower is better"),
+    "judge_score": ("Judge's score", "points, higher is better"),
+}
+SHARES = frozenset({"accuracy", "exact_match"})
+
+OUTCOMES = {
+    "certain better": "better",
+    "better": "better, not certain",
+    "same": "no difference",
+    "worse": "worse, not certain",
+    "certain worse": "worse",
+    "": "not compared",
+}
+
+
+def number(value: float | None, digits: int, *, sign: bool = False) -> str:
+    """A number with a true minus sign; −0.00 is written 0.00, and nothing is written as more than it is."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def in_unit(value: float | None, metric: str, *, sign: bool = False) -> str:
+    """A value as its metric is read: shares as per cent with one digit, everything else with two."""
+    if metric in SHARES:
+        return number(None if value is None else 100 * value, 1, sign=sign)
+    return number(value, 2, sign=sign)
+
+
+@register.filter
+def metric_name(metric: str) -> str:
+    return METRICS.get(metric, (metric, ""))[0]
+
+
+@register.filter
+def metric_unit(metric: str) -> str:
+    return METRICS.get(metric, ("", "higher is better"))[1]
+
+
+@register.filter
+def in_metric(value: float | None, metric: str) -> str:
+    """``{{ score.mean|in_metric:score.metric }}``"""
+    return in_unit(value, metric)
+
+
+@register.filter
+def change_in_metric(value: float | None, metric: str) -> str:
+    """A difference, with its sign."""
+    return in_unit(value, metric, sign=True)
+
+
+@register.filter
+def signed(value: float | None) -> str:
+    return number(value, 2, sign=True)
+
+
+@register.filter
+def plain(value: float | None) -> str:
+    return number(value, 2)
+
+
+@register.simple_tag
+def interval(low: float | None, high: float | None, metric: str) -> SafeString:
+    """``[−0.12, +0.80]``, or the words that there is none."""
+    if low is None or high is None:
+        return mark_safe('<span class="quiet">no interval, one item</span>')
+    text = f"[{in_unit(low, metric, sign=True)}, {in_unit(high, metric, sign=True)}]"
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
+@register.filter
+def outcome_of(comparison: Any) -> str:
+    """``certain better`` … for a comparison row, empty for None."""
+    if comparison is None:
+        return ""
+    return outcome(comparison.metric, comparison.difference, comparison.low, comparison.high)
+
+
+@register.simple_tag
+def outcome_mark(word: str) -> SafeString:
+    """An outcome in words, with a shape and a colour that are told apart without each other."""
+    shapes = {"certain better": "▲", "better": "△", "same": "=", "worse": "▽", "certain worse": "▼", "": "–"}
+    tones = {"certain better": "gain", "certain worse": "loss"}
+    return format_html(
+        '<span class="outcome outcome-{}"><span aria-hidden="true">{}</span> {}</span>',
+        tones.get(word, "open"),
+        shapes.get(word, "–"),
+        OUTCOMES.get(word, word),
+    )
+
+
+@register.simple_tag
+def extent(comparisons: Iterable[Any]) -> float:
+    """The largest distance from zero of these comparisons, so that all their bars share one scale."""
+    sizes = [
+        abs(value)
+        for c in comparisons
+        if c is not None
+        for value in (c.difference, c.low, c.high)
+        if value is not None and math.isfinite(value)
+    ]
+    return max(sizes, default=1.0) or 1.0
+
+
+WIDTH, HEIGHT = 132, 18
+
+
+@register.simple_tag
+def interval_bar(comparison: Any, extent: float = 1.0) -> SafeString:
+    """The difference as a point on its 95 % interval over a line at zero; the text beside it says the same.
+
+    Left of the line is always worse: for metrics of which less is better the axis is turned.
+    """
+    if comparison is None:
+        return mark_safe("")
+    turn = -1 if comparison.metric in LOWER_IS_BETTER else 1
+    low, high = comparison.low, comparison.high
+
+    def x(value: float) -> str:
+        share = max(-1.0, min(1.0, turn * value / extent))
+        return f"{WIDTH / 2 + share * (WIDTH / 2 - 7):.1f}"
+
+    tone = "open"
+    if is_certain(low, high):
+        tone = "gain" if turn * comparison.difference > 0 else "loss"
+    line = mark_safe("")
+    if low is not None and high is not None:
+        line = format_html('<line class="bar-range" x1="{}" x2="{}" y1="9" y2="9" />', x(low), x(high))
+    return format_html(
+        '<svg class="interval-bar bar-{tone}" viewBox="0 0 {w} {h}" width="{w}" height="{h}" aria-hidden="true" '
+        'focusable="false"><line class="bar-zero" x1="{m}" x2="{m}" y1="1" y2="17" />{line}'
+        '<circle class="bar-point" cx="{cx}" cy="9" r="4.5" /></svg>',
+        tone=tone,
+        w=WIDTH,
+        h=HEIGHT,
+        m=WIDTH // 2,
+        line=line,
+        cx=x(comparison.difference),
+    )
+
+
+@register.filter
+def short_hash(text: str) -> str:
+    """The first ten characters of a commit or hash; the page keeps the whole in a title."""
+    return str(text)[:10]
