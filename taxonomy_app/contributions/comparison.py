@@ -1,0 +1,185 @@
+"""Two versions of a leaf side by side: seeds matched to each other, fields compared word by word.
+
+Pure functions over the form's JSON (``document``). Seeds have no names, so they are matched by what they say: the
+same question first, then the most alike of the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Form = dict[str, Any]
+
+# Two seeds whose words agree less than this are one removed and one added, not one changed.
+ALIKE = 0.5
+# SequenceMatcher's cost grows with the square of the words; longer texts are shown whole.
+LONGEST_COMPARED = 4_000
+
+_WORDS = re.compile(r"\s+|[^\W_]+|[^\w\s]|_", re.UNICODE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stretch of text that is the same on both sides, or on one side only."""
+
+    text: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class FieldComparison:
+    """One field on both sides; ``before`` and ``after`` in stretches, empty where the side has no such field."""
+
+    label: str
+    before: tuple[Run, ...]
+    after: tuple[Run, ...]
+
+    @property
+    def changed(self) -> bool:
+        return any(run.changed for run in (*self.before, *self.after))
+
+
+@dataclass(frozen=True)
+class SeedComparison:
+    """One seed on both sides. ``position`` is its place in the new version (for a removed one, in the old)."""
+
+    change: Literal["same", "changed", "added", "removed"]
+    position: int
+    fields: tuple[FieldComparison, ...]
+    moved_from: int | None = None
+
+
+@dataclass(frozen=True)
+class LeafComparison:
+    """Everything that differs between two versions of a leaf, and what does not."""
+
+    head: tuple[FieldComparison, ...]
+    seeds: tuple[SeedComparison, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        found = dict.fromkeys(("added", "changed", "removed", "same"), 0)
+        for seed in self.seeds:
+            found[seed.change] += 1
+        return found
+
+
+def words_compare(before: str, after: str) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """The two texts in stretches, marked where they differ; the finest grain is a word or a sign."""
+    if before == after:
+        same = (Run(before, False),) if before else ()
+        return same, same
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    if len(old) + len(new) > LONGEST_COMPARED:
+        return (Run(before, True),), (Run(after, True),)
+    left: list[Run] = []
+    right: list[Run] = []
+    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if i2 > i1:
+            left.append(Run("".join(old[i1:i2]), tag != "equal"))
+        if j2 > j1:
+            right.append(Run("".join(new[j1:j2]), tag != "equal"))
+    return tuple(left), tuple(right)
+
+
+def leaf_compare(before: Form | None, after: Form) -> LeafComparison:
+    """Compare two versions of a leaf; ``before`` is ``None`` for a leaf that is new."""
+    head = tuple(
+        _field(label, (before or {}).get(key, "") or "", after.get(key, "") or "")
+        for key, label in (
+            ("task_description", "What is taught"),
+            ("domain", "Domain"),
+            ("document_outline", "Outline of the document"),
+            ("document", "Document"),
+        )
+        if _plain((before or {}).get(key)) or _plain(after.get(key))
+    )
+    old_seeds = list((before or {}).get("seed_examples", ()))
+    new_seeds = list(after.get("seed_examples", ()))
+    partners = _match([seed_text(seed) for seed in old_seeds], [seed_text(seed) for seed in new_seeds])
+    taken = set(partners.values())
+    seeds: list[SeedComparison] = []
+    removed = [index for index in range(len(old_seeds)) if index not in taken]
+    for position, seed in enumerate(new_seeds):
+        at = partners.get(position)
+        while removed and at is not None and removed[0] < at:
+            gone = removed.pop(0)
+            seeds.append(SeedComparison("removed", gone, _seed_fields(old_seeds[gone], None)))
+        if at is None:
+            seeds.append(SeedComparison("added", position, _seed_fields(None, seed)))
+            continue
+        fields = _seed_fields(old_seeds[at], seed)
+        change: Literal["same", "changed"] = "changed" if any(field.changed for field in fields) else "same"
+        seeds.append(SeedComparison(change, position, fields, moved_from=at if at != position else None))
+    seeds.extend(SeedComparison("removed", gone, _seed_fields(old_seeds[gone], None)) for gone in removed)
+    return LeafComparison(head, tuple(seeds))
+
+
+def _match(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
+    """For places in ``new`` their partner in ``old``: equal texts first, then the most alike."""
+    partners: dict[int, int] = {}
+    by_text: dict[str, list[int]] = {}
+    for index, text in enumerate(old):
+        by_text.setdefault(text, []).append(index)
+    for index, text in enumerate(new):
+        if by_text.get(text):
+            partners[index] = by_text[text].pop(0)
+    left_old = [index for index in range(len(old)) if index not in set(partners.values())]
+    left_new = [index for index in range(len(new)) if index not in partners]
+    old_words = {index: set(old[index].casefold().split()) for index in left_old}
+    new_words = {index: set(new[index].casefold().split()) for index in left_new}
+    pairs = sorted(
+        ((_overlap(old_words[i], new_words[j]), -abs(i - j), i, j) for i in left_old for j in left_new), reverse=True
+    )
+    used: set[int] = set()
+    for score, _, i, j in pairs:
+        if score < ALIKE:
+            break
+        if i not in used and j not in partners:
+            partners[j] = i
+            used.add(i)
+    return partners
+
+
+def _overlap(one: set[str], other: set[str]) -> float:
+    """Dice's coefficient of two sets of words, 0…1."""
+    return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
+
+
+def seed_text(seed: Form) -> str:
+    """All that a seed says, for matching it with another version of itself."""
+    return " ".join(value for _, value in seed_fields(seed))
+
+
+def seed_fields(seed: Form) -> list[tuple[str, str]]:
+    """A seed's fields in the order in which people read them, with their labels."""
+    found = [("Text", seed["context"])] if seed.get("context") else []
+    if "questions_and_answers" in seed:
+        for number, pair in enumerate(seed["questions_and_answers"], start=1):
+            found += [(f"Question {number}", pair["question"]), (f"Answer {number}", pair["answer"])]
+    else:
+        found += [("Question", seed["question"]), ("Answer", seed["answer"])]
+    return found
+
+
+def _seed_fields(before: Form | None, after: Form | None) -> tuple[FieldComparison, ...]:
+    old, new = dict(seed_fields(before)) if before else {}, dict(seed_fields(after)) if after else {}
+    labels = list(dict.fromkeys([*new, *old]))
+    if "Text" in labels:
+        labels.sort(key=lambda label: label != "Text")
+    return tuple(_field(label, old.get(label, ""), new.get(label, "")) for label in labels)
+
+
+def _field(label: str, before: Any, after: Any) -> FieldComparison:
+    return FieldComparison(label, *words_compare(_plain(before), _plain(after)))
+
+
+def _plain(value: Any) -> str:
+    """A document reference as one line; any other value as it is."""
+    if isinstance(value, dict):
+        return f"{', '.join(value['patterns'])} ({value['repo']})"
+    return value or ""

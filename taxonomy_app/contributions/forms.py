@@ -1,0 +1,90 @@
+"""Forms of single questions; the draft's own fields are read by ``document.form_from_fields``."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from django import forms
+
+from taxonomy_app.contributions import document as documents
+from taxonomy_app.contributions.models import Decision, Kind
+
+KIND_CHOICES = [
+    (
+        Kind.FREEFORM,
+        "A skill: the model answers from what it can do, such as writing a haiku or explaining a word",
+    ),
+    (
+        Kind.GROUNDED,
+        "A skill with a text to work on: every question comes with a text, such as summarising a letter",
+    ),
+    (
+        Kind.KNOWLEDGE,
+        "Knowledge: facts from a document that you provide, such as the history of a town",
+    ),
+]
+
+
+def folder_name(text: str) -> str:
+    """A name in plain words as a folder's name: ``Écrire des haïkus`` → ``ecrire_des_haikus``.
+
+    Only spaces, capitals and accents are folded; anything else stays, so that the path check can speak about it.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.strip()) if not unicodedata.combining(c))
+    return re.sub(r"\s+", "_", plain.lower())
+
+
+class NewLeafForm(forms.Form):
+    """What kind of leaf, and where in the tree. ``path`` is the result."""
+
+    kind = forms.ChoiceField(
+        label="What do you want to teach?", choices=KIND_CHOICES, widget=forms.RadioSelect, initial=Kind.FREEFORM
+    )
+    folder = forms.CharField(
+        label="Folder in the tree",
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": "writing/poems", "list": "places", "autocomplete": "off"}),
+        help_text="Choose one that exists or write a new one; / goes one folder deeper.",
+    )
+    name = forms.CharField(
+        label="Name of the leaf",
+        max_length=80,
+        widget=forms.TextInput(attrs={"placeholder": "haiku", "autocomplete": "off"}),
+        help_text="Short and telling. Spaces become underscores.",
+    )
+
+    @property
+    def path(self) -> str:
+        branch = documents.BRANCH_OF_KIND[Kind(self.cleaned_data["kind"])]
+        folder = "/".join(folder_name(part) for part in self.cleaned_data["folder"].strip().strip("/").split("/"))
+        if folder == branch or folder.startswith(f"{branch}/"):
+            folder = folder.removeprefix(branch).strip("/")
+        return "/".join(part for part in (branch, folder, folder_name(self.cleaned_data["name"])) if part)
+
+
+class DecisionForm(forms.Form):
+    """A reviewer's decision on the revision that the page showed."""
+
+    verdict = forms.ChoiceField(choices=Decision.Verdict.choices)
+    revision = forms.IntegerField(min_value=1)
+    canned = forms.CharField(required=False, max_length=300)
+    reason = forms.CharField(required=False, max_length=4000)
+
+    def whole_reason(self) -> str:
+        """The canned sentence and the reviewer's own words, each on its line."""
+        data: dict[str, Any] = self.cleaned_data
+        return "\n".join(part for part in (data["canned"].strip(), data["reason"].strip()) if part)
+
+
+# Sentences that fit most requests and rejections; the reviewer adds what is particular.
+CANNED_REASONS = (
+    "Some answers are wrong or cannot be checked. Please correct them or name a source.",
+    "The seeds are too alike. Please vary topics and wording so that the model learns the task, not one case.",
+    "Questions cannot be understood without knowing the document. Please make each stand on its own.",
+    "The style differs from seed to seed. Please let all answers follow the same pattern.",
+    "It belongs elsewhere in the tree. Please choose the place named below.",
+    "Another leaf teaches this already. Please improve that one instead.",
+    "The source or its licence is not clear. Please complete the attribution.",
+)

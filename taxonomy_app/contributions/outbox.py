@@ -1,0 +1,262 @@
+"""The outbox: what was approved reaches the taxonomy exactly once, whatever process dies at whatever instant.
+
+For every pending commit: was it committed already (its trailer is in the leaf's history, or the very files are
+there) → done; is the file still the one it was based on → commit; else merge seed by seed; a real conflict goes
+back to its author with both versions. A commit in git and its mark in the database cannot be one transaction, so
+every step can be repeated: git is asked before anything is written, and the database is written last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from kombu.exceptions import OperationalError
+from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
+from taxonomy_repo.store import Conflict, FileChange, Person, TaxonomyStore
+
+from taxonomy_app.contributions import document as documents
+from taxonomy_app.contributions.models import PendingCommit, State, Submission, SubmissionEvent
+from taxonomy_app.tree import models as tree_models
+from taxonomy_app.tree import services as tree_services
+from taxonomy_repo.leaf import read_leaf
+
+log = logging.getLogger(__name__)
+
+# While one run works on a pending commit, another leaves it alone; a killed one is taken up after this.
+LEASE = timedelta(seconds=60)
+LONGEST_WAIT = timedelta(hours=1)
+# A merge that was overtaken is made again; each round needs another writer to have been faster.
+MERGE_TRIES = 5
+
+QNA = "qna.yaml"
+ATTRIBUTION = "attribution.txt"
+
+
+@dataclass
+class OutboxResult:
+    """What one run did, by submission number."""
+
+    committed: list[int] = field(default_factory=list)
+    conflicts: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+
+
+def outbox_send() -> None:
+    """Ask the default worker to run the outbox. With Redis away nothing is lost: beat asks again."""
+    from taxonomy_app.contributions.tasks import outbox
+
+    try:
+        outbox.apply_async(retry=False)
+    except OperationalError:
+        log.warning("Redis cannot be reached; the outbox runs when beat next asks for it.")
+
+
+def outbox_run(*, now: datetime, after_commit: Callable[[], None] | None = None) -> OutboxResult:
+    """Commit everything that is due.
+
+    Safe to run in several processes at once and to kill at any time. One failing item does not hold up the
+    others: its problem is kept on its row and it is tried again later, less and less often.
+
+    Args:
+        after_commit: called between git and database, for the test that kills the process there.
+    """
+    result = OutboxResult()
+    for pending in PendingCommit.objects.due(now=now).select_related("submission", "revision"):
+        if not _lease(pending, now=now):
+            continue
+        try:
+            commit = _deliver(pending)
+        except _TrueConflict as conflict:
+            _finish_with_conflict(pending, conflict, now=now)
+            result.conflicts.append(pending.submission_id)
+        except Exception as error:
+            log.exception("Submission %s could not be committed", pending.submission_id)
+            _postpone(pending, error, now=now)
+            result.failed.append(pending.submission_id)
+        else:
+            if after_commit is not None:
+                after_commit()
+            _finish(pending, commit, now=now)
+            result.committed.append(pending.submission_id)
+    if result.committed or result.conflicts:
+        tree_services.index_update(now=now)
+    _identify()
+    return result
+
+
+class _TrueConflict(Exception):
+    """Both sides changed the same seed; ``theirs`` is what the taxonomy has."""
+
+    def __init__(self, theirs: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.theirs = theirs
+
+
+def _lease(pending: PendingCommit, *, now: datetime) -> bool:
+    """Take this item for one run, by a conditional UPDATE: two runs at once share the work."""
+    taken = (
+        PendingCommit.objects.due(now=now)
+        .filter(pk=pending.pk, attempts=pending.attempts)
+        .update(attempts=F("attempts") + 1, next_try_at=now + LEASE)
+    )
+    pending.attempts += 1
+    return bool(taken)
+
+
+def _deliver(pending: PendingCommit) -> str:
+    """Bring one item into the taxonomy, or find it there; the commit's id."""
+    store = tree_services.taxonomy_store()
+    path = _path_now(pending)
+    qna = _with_document(pending)
+    earlier = _committed_before(store, pending, path) if pending.attempts > 1 else None
+    if earlier is not None:
+        return earlier
+    attribution = bytes(pending.attribution)
+    base, base_attribution = pending.base_blob or None, pending.base_attribution_blob or None
+    for _ in range(MERGE_TRIES):
+        try:
+            changes = [FileChange(path=f"{path}/{QNA}", data=qna, base_blob=base)]
+            if attribution:
+                changes.append(FileChange(path=f"{path}/{ATTRIBUTION}", data=attribution, base_blob=base_attribution))
+            return _commit(store, pending, path, changes)
+        except Conflict:
+            # The leaf is not the one this was based on any more: join both, seed by seed, and try on top of that.
+            head = store.head()
+            theirs = store.file_at(head, f"{path}/{QNA}") if head else None
+            if theirs is None:
+                raise _TrueConflict(b"", "The leaf was removed from the taxonomy meanwhile.") from None
+            base_data = store.read_blob(pending.base_blob) if pending.base_blob else None
+            try:
+                qna = merge_leaf_bytes(base=base_data, ours=_with_document(pending), theirs=theirs, path=path)
+            except MergeConflict as conflict:
+                raise _TrueConflict(theirs, str(conflict)) from None
+            base = store.blob_id(theirs)
+            theirs_attribution = store.file_at(head, f"{path}/{ATTRIBUTION}") if head else None
+            attribution = _joined_attribution(theirs_attribution or b"", bytes(pending.attribution))
+            base_attribution = store.blob_id(theirs_attribution) if theirs_attribution is not None else None
+    raise RuntimeError("The leaf kept changing while this was being joined with it; it is tried again later.")
+
+
+def _commit(store: TaxonomyStore, pending: PendingCommit, path: str, changes: list[FileChange]) -> str:
+    """Author is the contributor; the trailers name sign-off, reviewer and submission."""
+    verb = "Improve" if pending.submission.improves else "Add"
+    outcome = store.commit(
+        changes,
+        author=Person(pending.author_name, pending.author_email),
+        message=f"{verb} {path}",
+        trailers={
+            "Signed-off-by": pending.signed_off_by,
+            "Reviewed-by": pending.reviewed_by,
+            "Submission": trailer(pending),
+        },
+        when=pending.approved_at,
+    )
+    return outcome.commit
+
+
+def trailer(pending: PendingCommit) -> str:
+    """What the commit says of its submission: number and revision, by which a second run knows its own work."""
+    return f"S{pending.submission_id}/{pending.revision.number}"
+
+
+def _committed_before(store: TaxonomyStore, pending: PendingCommit, path: str) -> str | None:
+    """The commit that an earlier, killed attempt made. Only looked for on later attempts: it reads history."""
+    wanted = trailer(pending)
+    for entry in store.history(path, limit=200):
+        if entry.when < pending.approved_at:
+            break
+        if entry.trailers.get("Submission") == wanted:
+            return entry.commit
+    return None
+
+
+def _path_now(pending: PendingCommit) -> str:
+    """Where the leaf is now: an improvement follows its leaf when that was moved."""
+    if pending.submission.leaf_id is None:
+        return pending.path
+    leaf = tree_models.Leaf.objects.present().filter(leaf_id=pending.submission.leaf_id).first()
+    return leaf.path if leaf else pending.path
+
+
+def _with_document(pending: PendingCommit) -> bytes:
+    """The leaf's bytes with its document stored and pinned by commit; storing the same text again changes nothing."""
+    qna = bytes(pending.qna)
+    if not pending.document_text:
+        return qna
+    leaf = read_leaf(qna, pending.path).leaf
+    if leaf is None or leaf.document is None or leaf.document.repo != documents.OWN_DOCUMENTS:
+        return qna
+    if not pending.document_commit:
+        reference = tree_services.document_store().add(
+            pending.document_name,
+            pending.document_text.encode(),
+            author=Person(pending.author_name, pending.author_email),
+            when=pending.approved_at,
+        )
+        PendingCommit.objects.filter(pk=pending.pk).update(document_commit=reference.commit)
+        pending.document_commit = reference.commit
+    return documents.with_document(leaf, replace(leaf.document, commit=pending.document_commit))
+
+
+def _joined_attribution(theirs: bytes, ours: bytes) -> bytes:
+    """Both sides' sources, each once: a joined leaf stands on the sources of both."""
+    seen = documents.sources_from_bytes(theirs) if theirs else []
+    for source in documents.sources_from_bytes(ours) if ours else []:
+        if source not in seen:
+            seen.append(source)
+    return documents.attribution_bytes(seen)
+
+
+# --- Marks in the database ----------------------------------------------------------------------
+
+
+@transaction.atomic
+def _finish(pending: PendingCommit, commit: str, *, now: datetime) -> None:
+    done = PendingCommit.objects.waiting().filter(pk=pending.pk)
+    if not done.update(state=PendingCommit.State.DONE, commit=commit, done_at=now, problem="", next_try_at=None):
+        return  # another run was faster; it has recorded this
+    _settle(pending, SubmissionEvent.Kind.COMMITTED, now=now, state=State.COMMITTED, commit=commit)
+
+
+@transaction.atomic
+def _finish_with_conflict(pending: PendingCommit, conflict: _TrueConflict, *, now: datetime) -> None:
+    done = PendingCommit.objects.waiting().filter(pk=pending.pk)
+    fields: dict[str, Any] = {"state": PendingCommit.State.CONFLICT, "their_qna": conflict.theirs, "done_at": now}
+    if not done.update(problem=str(conflict), next_try_at=None, **fields):
+        return
+    _settle(pending, SubmissionEvent.Kind.CONFLICT, now=now, reason=str(conflict), state=State.CONFLICT)
+
+
+def _settle(pending: PendingCommit, kind: str, *, now: datetime, reason: str = "", **fields: Any) -> None:
+    Submission.objects.filter(pk=pending.submission_id, state=State.APPROVED).update(
+        updated_at=now, claimed_by=None, claimed_at=None, **fields
+    )
+    SubmissionEvent.objects.create(
+        submission_id=pending.submission_id,
+        kind=kind,
+        person=None,
+        revision_number=pending.revision.number,
+        reason=reason,
+        at=now,
+    )
+
+
+def _postpone(pending: PendingCommit, error: Exception, *, now: datetime) -> None:
+    wait = min(LEASE * 2 ** min(pending.attempts, 10), LONGEST_WAIT)
+    PendingCommit.objects.waiting().filter(pk=pending.pk).update(
+        problem=f"{type(error).__name__}: {error}"[:2000], next_try_at=now + wait
+    )
+
+
+def _identify() -> None:
+    """Give committed new leaves the identity that the index has for their place."""
+    for submission in Submission.objects.filter(state=State.COMMITTED, leaf_id__isnull=True):
+        leaf = tree_models.Leaf.objects.filter(path=submission.path).order_by("-changed_at").first()
+        if leaf is not None:
+            Submission.objects.filter(pk=submission.pk, leaf_id__isnull=True).update(leaf_id=leaf.leaf_id)

@@ -1,0 +1,613 @@
+"""Every write to drafts and submissions: check, do, record.
+
+Each function is one audited transition. States move by a conditional UPDATE and its row count, so that of two
+people acting at once exactly one wins and the other is told who was first. What is approved reaches git by
+``outbox``; nothing here calls git except to read files by their blob.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from taxonomy_app.contributions import document as documents
+from taxonomy_app.contributions import messages
+from taxonomy_app.contributions.models import (
+    ANSWERABLE,
+    Comment,
+    Decision,
+    Draft,
+    Kind,
+    PendingCommit,
+    Revision,
+    State,
+    Submission,
+    SubmissionEvent,
+)
+from taxonomy_app.contributions.outbox import outbox_run, outbox_send
+from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
+from taxonomy_app.tree import models as tree_models
+from taxonomy_app.tree.services import taxonomy_store
+from taxonomy_repo.leaf import Problem, UnwritableText, check_path, leaf_kind, read_leaf
+
+if TYPE_CHECKING:
+    from taxonomy_app.people.models import User
+
+__all__ = [
+    "comment_add",
+    "draft_create",
+    "draft_discard",
+    "draft_improve",
+    "draft_problems",
+    "draft_save",
+    "draft_submit",
+    "outbox_run",
+    "submission_approve",
+    "submission_claim",
+    "submission_reject",
+    "submission_release",
+    "submission_request_changes",
+    "submission_revise",
+    "submission_withdraw",
+]
+
+LONGEST_TEXT = 1_000_000
+LONGEST_REASON = 4_000
+
+
+# --- Drafts -------------------------------------------------------------------------------------
+
+
+def draft_create(*, author: User, kind: str, path: str, now: datetime) -> Draft:
+    """Begin a new leaf at ``path``.
+
+    Raises:
+        NeedsWork: the path is not one that a new leaf may have.
+        Refused: there is a leaf at this path already.
+    """
+    path = path.strip().strip("/")
+    path_require(path=path, kind=kind)
+    return Draft.objects.create(
+        author=author,
+        kind=kind,
+        path=path,
+        form=documents.empty_form(kind, author.get_username()),
+        attribution=[documents.empty_source()],
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def path_require(*, path: str, kind: str) -> None:
+    """Refuse a path that cannot be a new leaf of this kind."""
+    problems = [problem for problem in check_path(path) if problem.severity == "error"]
+    if problems:
+        raise NeedsWork(problems[0].message, problems)
+    branch = documents.BRANCH_OF_KIND[Kind(kind)]
+    if path.split("/", 1)[0] != branch:
+        raise NeedsWork(f"A leaf of this kind belongs under {branch}: choose a place there.")
+    taken = tree_models.Leaf.objects.present().filter(path=path).exists()
+    if taken:
+        raise Refused(
+            f"There is a leaf at {path} already: open it in the taxonomy and improve it, or choose another name."
+        )
+    if tree_models.Leaf.objects.present().under(path).exists():
+        raise Refused(f"{path} is a folder with leaves in it: choose a name inside it.")
+
+
+def draft_improve(*, author: User, leaf: tree_models.Leaf, now: datetime) -> Draft:
+    """Begin, or go on with, the author's draft of an improvement to a leaf that is in the taxonomy."""
+    existing = Draft.objects.filter(author=author, leaf_id=leaf.leaf_id, submission__isnull=True).first()
+    if existing is not None:
+        return existing
+    draft = Draft(author=author, kind=leaf.kind, path=leaf.path, leaf_id=leaf.leaf_id, created_at=now, updated_at=now)
+    _draft_fill(
+        draft,
+        qna=_blob_text(leaf.blob),
+        attribution=_blob_text(leaf.attribution_blob).encode(),
+        base_blob=leaf.blob,
+        base_attribution_blob=leaf.attribution_blob or "",
+    )
+    draft.save()
+    return draft
+
+
+def _blob_text(blob: str | None) -> str:
+    return taxonomy_store().read_blob(blob).decode("utf-8", "replace") if blob else ""
+
+
+def _draft_fill(draft: Draft, *, qna: str, attribution: bytes, base_blob: str, base_attribution_blob: str) -> None:
+    """Put existing files into a draft: as a form where they can be shown as one, as text where not."""
+    try:
+        draft.form, draft.kind = documents.form_from_text(qna, kind=draft.kind, path=draft.path)
+        draft.written_as = Draft.WrittenAs.FORM
+    except documents.NotAForm:
+        draft.form = documents.empty_form(draft.kind, draft.author.get_username())
+        draft.written_as = Draft.WrittenAs.YAML
+    draft.text = qna
+    draft.attribution = documents.sources_from_bytes(attribution) if attribution else [documents.empty_source()]
+    draft.base_blob = base_blob
+    draft.base_attribution_blob = base_attribution_blob
+
+
+@dataclass(frozen=True)
+class DraftChanges:
+    """What a save brings; ``None`` leaves that part as it is. ``form`` and ``text`` exclude each other."""
+
+    form: Mapping[str, Any] | None = None
+    text: str | None = None
+    attribution: Sequence[Mapping[str, str]] | None = None
+    document_name: str | None = None
+    document_text: str | None = None
+    path: str | None = None
+
+
+def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, now: datetime) -> Draft:
+    """Store what was written, valid or not, if ``version`` is still the one that the writer had before them.
+
+    YAML that can be shown as a form becomes the form too; YAML that cannot is kept to the letter.
+
+    Raises:
+        NotYours: the draft is somebody else's.
+        ChangedMeanwhile: the draft was saved from elsewhere since; nothing was overwritten.
+        Refused: more text than a leaf can hold, or a path that a leaf cannot have.
+    """
+    if draft.author_id != by.pk:
+        raise NotYours
+    fields: dict[str, Any] = {}
+    if changes.form is not None:
+        fields.update(form=dict(changes.form), written_as=Draft.WrittenAs.FORM)
+    elif changes.text is not None:
+        text = documents.clean(changes.text)
+        _require_short("The YAML", text)
+        fields.update(text=text, written_as=Draft.WrittenAs.YAML)
+        # Where it cannot be shown as a form, the text is what counts, and the form keeps what it last held.
+        with contextlib.suppress(documents.NotAForm):
+            fields["form"], fields["kind"] = documents.form_from_text(text, kind=draft.kind, path=draft.path)
+    if changes.attribution is not None:
+        fields["attribution"] = [dict(source) for source in changes.attribution]
+    if changes.document_text is not None:
+        text = documents.clean(changes.document_text)
+        _require_short("The document", text)
+        fields["document_text"] = text
+        fields["document_name"] = documents.document_file_name(changes.document_name or draft.document_name, draft.path)
+        if not text.strip():
+            fields.update(document_text="", document_name="")
+    if changes.path is not None and changes.path.strip().strip("/") != draft.path:
+        path = changes.path.strip().strip("/")
+        if not draft.is_new_leaf or draft.submission_id:
+            raise Refused("The place of this leaf is settled; only a new leaf's place can be chosen.")
+        path_require(path=path, kind=draft.kind)
+        fields["path"] = path
+    saved = Draft.objects.filter(pk=draft.pk, version=version).update(
+        version=F("version") + 1, updated_at=now, **fields
+    )
+    if not saved:
+        raise ChangedMeanwhile(
+            "This draft was changed in another window or deleted since you opened it here, so nothing was overwritten. "
+            "Copy what you wrote here, reload the page, and put it in again."
+        )
+    draft.refresh_from_db()
+    return draft
+
+
+def _require_short(what: str, text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise Refused(
+            f"{what} is longer than {LONGEST_TEXT:,} characters. Shorten it, or split it into several leaves."
+        )
+
+
+def draft_discard(*, draft: Draft, by: User) -> None:
+    """Delete a draft for good."""
+    if draft.author_id != by.pk:
+        raise NotYours
+    draft.delete()
+
+
+@dataclass(frozen=True)
+class DraftFiles:
+    """The two files as they would be submitted now, and what is wrong with them."""
+
+    qna: bytes
+    attribution: bytes
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+def draft_problems(draft: Draft) -> DraftFiles:
+    """Write the draft's files in memory and check them; no database, no git."""
+    name = documents.document_place(draft.path, draft.document_name) if draft.document_text.strip() else ""
+    try:
+        qna = documents.qna_bytes(
+            kind=draft.kind,
+            path=draft.path,
+            written_as=draft.written_as,
+            form=draft.form,
+            text=draft.text,
+            document_name=name,
+            created_by=draft.author.get_username(),
+        )
+    except UnwritableText as error:
+        problem = Problem("text-unwritable", "error", str(error), field=error.field)
+        return DraftFiles(qna=b"", attribution=b"", problems=(problem,))
+    attribution = documents.attribution_bytes(draft.attribution)
+    problems = documents.check(qna=qna, path=draft.path, attribution=attribution)
+    return DraftFiles(qna=qna, attribution=attribution, problems=tuple(problems))
+
+
+# --- Submitting ---------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def draft_submit(
+    *, draft: Draft, by: User, version: int, sign_off: bool, message: str = "", now: datetime
+) -> Submission:
+    """Hand a draft in for review: a new submission, or the next revision of the one it answers for.
+
+    The draft is gone afterwards; what was signed off is kept to the letter in the revision.
+
+    Raises:
+        NotYours, ChangedMeanwhile, NeedsWork (errors in the leaf), Refused (no sign-off, nothing changed, or the
+        place was taken meanwhile).
+    """
+    if draft.author_id != by.pk:
+        raise NotYours
+    if not sign_off:
+        raise Refused("Tick the sign-off: without it your contribution cannot be taken.")
+    draft = Draft.objects.select_for_update().filter(pk=draft.pk, version=version).select_related("author").first()
+    if draft is None:
+        raise ChangedMeanwhile(
+            "This draft was changed in another window since you looked at it. Read it through again, then submit."
+        )
+    files = draft_problems(draft)
+    if files.errors:
+        raise NeedsWork(messages.errors_left(len(files.errors)), files.problems)
+    if draft.is_new_leaf:
+        path_require(path=draft.path, kind=draft.kind)
+    qna, attribution = files.qna.decode(), files.attribution.decode()
+    submission = draft.submission
+    leaf = read_leaf(files.qna, draft.path).leaf
+    content = {
+        "kind": leaf_kind(draft.path, leaf),
+        "path": draft.path,
+        "branch": draft.path.split("/", 1)[0],
+        "summary": _summary(leaf),
+        "seed_count": len(leaf.seed_examples) if leaf else 0,
+    }
+    if submission is None:
+        if draft.base_blob and qna == _blob_text(draft.base_blob) and not draft.document_text.strip():
+            raise Refused("Nothing is different from the leaf in the taxonomy yet. Change something, then submit.")
+        submission = Submission.objects.create(
+            author=by,
+            state=State.SUBMITTED,
+            leaf_id=draft.leaf_id,
+            improves=draft.leaf_id is not None,
+            created_at=now,
+            submitted_at=now,
+            updated_at=now,
+            **content,
+        )
+        number, kind = 1, SubmissionEvent.Kind.SUBMITTED
+    else:
+        number, kind = submission.revision_number + 1, SubmissionEvent.Kind.REVISED
+        _move(
+            submission,
+            where={"state__in": ANSWERABLE, "revision_number": submission.revision_number},
+            now=now,
+            state=State.SUBMITTED,
+            revision_number=number,
+            submitted_at=now,
+            claimed_by=None,
+            claimed_at=None,
+            **content,
+        )
+    Revision.objects.create(
+        submission=submission,
+        number=number,
+        path=draft.path,
+        qna=qna,
+        attribution=attribution,
+        document_name=documents.document_place(draft.path, draft.document_name) if draft.document_text.strip() else "",
+        document_text=draft.document_text if draft.document_text.strip() else "",
+        base_blob=draft.base_blob,
+        base_attribution_blob=draft.base_attribution_blob,
+        message=documents.clean(message).strip()[:LONGEST_REASON],
+        signed_off_as=identity(by),
+        signed_off_at=now,
+    )
+    _record(submission, kind, person=by, reason=message, now=now)
+    draft.delete()
+    return submission
+
+
+def _summary(leaf: Any) -> str:
+    if leaf is None:
+        return ""
+    text = " ".join((leaf.task_description or leaf.document_outline or leaf.domain).split())
+    return text if len(text) <= 300 else text[:299].rstrip() + "…"
+
+
+def identity(person: User) -> str:
+    """A person as sign-offs name them."""
+    return f"{person.display_name} <{person.email}>"
+
+
+@transaction.atomic
+def submission_revise(*, submission: Submission, by: User, now: datetime) -> Draft:
+    """Open the draft of the next revision (the one already open, if there is one).
+
+    After a conflict the draft starts from the author's version, on top of what the taxonomy has now.
+    """
+    if submission.author_id != by.pk:
+        raise NotYours
+    existing = Draft.objects.filter(submission=submission).first()
+    if existing is not None:
+        return existing
+    if not submission.can_be_revised:
+        raise Refused(messages.too_late(submission))
+    revision = submission.revisions.get(number=submission.revision_number)
+    draft = Draft(
+        author=by,
+        kind=submission.kind,
+        path=submission.path,
+        leaf_id=submission.leaf_id,
+        submission=submission,
+        created_at=now,
+        updated_at=now,
+        document_text=revision.document_text,
+        document_name=revision.document_name.rsplit("/", 1)[-1],
+    )
+    base, base_attribution = revision.base_blob, revision.base_attribution_blob
+    leaf = _leaf_now(leaf_id=submission.leaf_id, path=submission.path)
+    if submission.state == State.CONFLICT and leaf is not None:
+        base, base_attribution = leaf.blob, leaf.attribution_blob or ""
+        draft.leaf_id, draft.path = leaf.leaf_id, leaf.path
+    _draft_fill(
+        draft,
+        qna=revision.qna,
+        attribution=revision.attribution.encode(),
+        base_blob=base,
+        base_attribution_blob=base_attribution,
+    )
+    draft.save()
+    return draft
+
+
+def _leaf_now(*, leaf_id: UUID | None, path: str) -> tree_models.Leaf | None:
+    """The leaf in the index that a submission is about: by identity, or for a new leaf by its place."""
+    leaves = tree_models.Leaf.objects.present()
+    return leaves.filter(leaf_id=leaf_id).first() if leaf_id else leaves.filter(path=path).first()
+
+
+@transaction.atomic
+def submission_withdraw(*, submission: Submission, by: User, reason: str = "", now: datetime) -> None:
+    """Take one's own submission back. What was written stays readable for its author."""
+    if submission.author_id != by.pk:
+        raise NotYours
+    _move(submission, where={"state__in": ANSWERABLE}, now=now, state=State.WITHDRAWN, claimed_by=None, claimed_at=None)
+    Draft.objects.filter(submission=submission).delete()
+    _record(submission, SubmissionEvent.Kind.WITHDRAWN, person=by, reason=reason, now=now)
+
+
+# --- Reviewing ----------------------------------------------------------------------------------
+
+
+def _require_reviewer(submission: Submission, reviewer: User) -> None:
+    if not reviewer.can_review:
+        raise NotYours
+    if submission.author_id == reviewer.pk:
+        raise Refused("This is your own contribution: somebody else has to review it.")
+
+
+@transaction.atomic
+def submission_claim(*, submission: Submission, reviewer: User, take_over: bool = False, now: datetime) -> None:
+    """Tell the other reviewers that one is on it. ``take_over`` takes it from somebody who is."""
+    _require_reviewer(submission, reviewer)
+    _move(
+        submission,
+        where={"state": State.SUBMITTED},
+        unclaimed_by=None if take_over else reviewer,
+        now=now,
+        claimed_by=reviewer,
+        claimed_at=now,
+    )
+    _record(submission, SubmissionEvent.Kind.CLAIMED, person=reviewer, now=now)
+
+
+@transaction.atomic
+def submission_release(*, submission: Submission, reviewer: User, now: datetime) -> None:
+    """Give a claimed submission back to the queue."""
+    _require_reviewer(submission, reviewer)
+    where = {"state": State.SUBMITTED, "claimed_by": reviewer}
+    _move(submission, where=where, now=now, claimed_by=None, claimed_at=None)
+    _record(submission, SubmissionEvent.Kind.RELEASED, person=reviewer, now=now)
+
+
+@transaction.atomic
+def submission_approve(
+    *, submission: Submission, reviewer: User, revision_number: int, reason: str = "", now: datetime
+) -> Decision:
+    """Approve a revision and put it into the outbox, in one transaction; it is committed right after.
+
+    Raises:
+        NotYours: not a reviewer. Refused: one's own. ChangedMeanwhile: decided, revised or claimed meanwhile.
+        NeedsWork: checks have become stricter since it was submitted and find an error.
+    """
+    _require_reviewer(submission, reviewer)
+    revision = _revision(submission, revision_number)
+    qna, attribution = revision.qna.encode(), revision.attribution.encode()
+    errors = [p for p in documents.check(qna=qna, path=revision.path, attribution=attribution) if p.severity == "error"]
+    if errors:
+        raise NeedsWork(f"The checks find an error, so this cannot be approved: {errors[0].message}", errors)
+    decision = _decide(
+        submission,
+        revision,
+        reviewer=reviewer,
+        verdict=Decision.Verdict.APPROVE,
+        state=State.APPROVED,
+        kind=SubmissionEvent.Kind.APPROVED,
+        reason=reason,
+        now=now,
+    )
+    author = submission.author
+    PendingCommit.objects.create(
+        submission=submission,
+        revision=revision,
+        path=revision.path,
+        qna=qna,
+        attribution=attribution,
+        document_name=revision.document_name,
+        document_text=revision.document_text,
+        base_blob=revision.base_blob,
+        base_attribution_blob=revision.base_attribution_blob,
+        author_name=author.display_name,
+        author_email=author.email,
+        signed_off_by=revision.signed_off_as,
+        reviewed_by=identity(reviewer),
+        approved_at=now,
+    )
+    transaction.on_commit(outbox_send)
+    return decision
+
+
+@transaction.atomic
+def submission_request_changes(
+    *, submission: Submission, reviewer: User, revision_number: int, reason: str, now: datetime
+) -> Decision:
+    """Hand a submission back to its author with what should be different."""
+    _require_reviewer(submission, reviewer)
+    return _decide(
+        submission,
+        _revision(submission, revision_number),
+        reviewer=reviewer,
+        verdict=Decision.Verdict.REQUEST_CHANGES,
+        state=State.CHANGES_REQUESTED,
+        kind=SubmissionEvent.Kind.CHANGES_REQUESTED,
+        reason=_required_reason(reason, "Write what should change: the author sees it."),
+        now=now,
+    )
+
+
+@transaction.atomic
+def submission_reject(
+    *, submission: Submission, reviewer: User, revision_number: int, reason: str, now: datetime
+) -> Decision:
+    """Turn a submission down for good, with the reason."""
+    _require_reviewer(submission, reviewer)
+    return _decide(
+        submission,
+        _revision(submission, revision_number),
+        reviewer=reviewer,
+        verdict=Decision.Verdict.REJECT,
+        state=State.REJECTED,
+        kind=SubmissionEvent.Kind.REJECTED,
+        reason=_required_reason(reason, "Write why it is rejected: the author sees it."),
+        now=now,
+    )
+
+
+def _required_reason(reason: str, sentence: str) -> str:
+    if not reason.strip():
+        raise Refused(sentence)
+    return reason
+
+
+def _revision(submission: Submission, number: int) -> Revision:
+    revision = submission.revisions.filter(number=number).first()
+    if revision is None:
+        raise ChangedMeanwhile("This revision does not exist. Reload the page and look again.")
+    return revision
+
+
+def _decide(
+    submission: Submission,
+    revision: Revision,
+    *,
+    reviewer: User,
+    verdict: str,
+    state: str,
+    kind: str,
+    reason: str,
+    now: datetime,
+) -> Decision:
+    _move(
+        submission,
+        where={"state": State.SUBMITTED, "revision_number": revision.number},
+        unclaimed_by=reviewer,
+        now=now,
+        state=state,
+        claimed_by=reviewer,
+        claimed_at=now,
+    )
+    reason = documents.clean(reason).strip()[:LONGEST_REASON]
+    _record(submission, kind, person=reviewer, reason=reason, now=now)
+    return Decision.objects.create(
+        submission=submission, revision=revision, reviewer=reviewer, verdict=verdict, reason=reason, decided_at=now
+    )
+
+
+# --- Talking ------------------------------------------------------------------------------------
+
+
+def comment_add(
+    *, submission: Submission, author: User, text: str, seed_position: int | None = None, now: datetime
+) -> Comment:
+    """Say something about a submission, or about one seed of its latest revision. Its author and reviewers may."""
+    if submission.author_id != author.pk and not author.can_review:
+        raise NotYours
+    text = documents.clean(text).strip()
+    if not text:
+        raise Refused("Write something first.")
+    if seed_position is not None and not 0 <= seed_position < submission.seed_count:
+        raise Refused("This seed does not exist in the latest revision. Reload the page and look again.")
+    return Comment.objects.create(
+        submission=submission,
+        revision_number=submission.revision_number,
+        seed_position=seed_position,
+        author=author,
+        text=text[:LONGEST_REASON],
+        at=now,
+    )
+
+
+# --- What every transition does -----------------------------------------------------------------
+
+
+def _move(
+    submission: Submission,
+    *,
+    where: Mapping[str, Any],
+    now: datetime,
+    unclaimed_by: User | None = None,
+    **fields: Any,
+) -> None:
+    """Change the row if it still is as ``where`` says, or say who was first."""
+    rows = Submission.objects.filter(pk=submission.pk, **where)
+    if unclaimed_by is not None:
+        rows = rows.unclaimed(now=now, by=unclaimed_by)
+    moved = rows.update(updated_at=now, **fields)
+    submission.refresh_from_db()
+    if not moved:
+        raise ChangedMeanwhile(messages.overtaken(submission, by=unclaimed_by, now=now))
+
+
+def _record(submission: Submission, kind: str, *, person: User | None, reason: str = "", now: datetime) -> None:
+    SubmissionEvent.objects.create(
+        submission=submission,
+        kind=kind,
+        person=person,
+        revision_number=submission.revision_number,
+        reason=documents.clean(reason).strip()[:LONGEST_REASON],
+        at=now,
+    )

@@ -1,0 +1,170 @@
+"""What pages show of a submission: its revision beside what it would change, its talk, its history. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from taxonomy_app.contributions import document as documents
+from taxonomy_app.contributions.comparison import LeafComparison, SeedComparison, leaf_compare
+from taxonomy_app.contributions.models import Comment, Revision, State, Submission, SubmissionEvent
+from taxonomy_app.tree.models import Leaf
+from taxonomy_app.tree.services import taxonomy_store
+from taxonomy_repo.leaf import Problem
+
+
+@dataclass
+class SeedShown:
+    """One seed of a revision beside its earlier self, with what was said about it and what checks find."""
+
+    comparison: SeedComparison
+    comments: list[Comment] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        return self.comparison.position + 1
+
+
+@dataclass
+class RevisionShown:
+    """A revision in full. ``comparison`` is ``None`` where one of the two files cannot be read as a leaf."""
+
+    comparison: LeafComparison | None
+    seeds: list[SeedShown]
+    sources: list[dict[str, str]]
+    sources_changed: bool
+    is_new: bool
+    against: str
+    problems: list[Problem]
+
+
+def revision_shown(
+    submission: Submission, revision: Revision, *, against: Literal["taxonomy", "earlier"] = "taxonomy"
+) -> RevisionShown:
+    """The revision beside what is in the taxonomy (for a committed one: what was there before), or its predecessor."""
+    qna, attribution = revision.qna.encode(), revision.attribution.encode()
+    if against == "earlier" and revision.number > 1:
+        earlier = submission.revisions.get(number=revision.number - 1)
+        before, before_attribution, name = earlier.qna, earlier.attribution, f"Revision {earlier.number}"
+    else:
+        before, before_attribution = _base(submission, revision)
+        name = "Before" if submission.state == State.COMMITTED else "In the taxonomy now"
+    problems = documents.check(qna=qna, path=revision.path, attribution=attribution)
+    comparison: LeafComparison | None = None
+    try:
+        after_form, _ = documents.form_from_text(revision.qna, kind=submission.kind, path=revision.path)
+        before_form = None
+        if before:
+            before_form, _ = documents.form_from_text(before, kind=submission.kind, path=revision.path)
+        comparison = leaf_compare(before_form, after_form)
+    except documents.NotAForm:
+        pass
+    sources = documents.sources_from_bytes(attribution)
+    seeds = [SeedShown(seed) for seed in comparison.seeds] if comparison else []
+    _place(seeds, submission, revision, problems)
+    return RevisionShown(
+        comparison=comparison,
+        seeds=seeds,
+        sources=sources,
+        sources_changed=bool(before) and sources != documents.sources_from_bytes(before_attribution.encode()),
+        is_new=not before,
+        against=name,
+        problems=problems,
+    )
+
+
+def _base(submission: Submission, revision: Revision) -> tuple[str, str]:
+    """The two files that the revision is compared with; empty for a leaf that is new."""
+    blob, attribution = revision.base_blob, revision.base_attribution_blob
+    if submission.state not in (State.COMMITTED, State.APPROVED):
+        leaves = Leaf.objects.present()
+        leaf = (
+            leaves.filter(leaf_id=submission.leaf_id).first()
+            if submission.leaf_id
+            else leaves.filter(path=revision.path).first()
+        )
+        if leaf is not None:
+            blob, attribution = leaf.blob, leaf.attribution_blob
+    store = taxonomy_store()
+    read = [store.read_blob(one).decode("utf-8", "replace") if one else "" for one in (blob, attribution)]
+    return read[0], read[1]
+
+
+def _place(seeds: list[SeedShown], submission: Submission, revision: Revision, problems: list[Problem]) -> None:
+    """Put comments on this revision's seeds, and problems of seeds, where they belong."""
+    by_position = {seed.comparison.position: seed for seed in seeds if seed.comparison.change != "removed"}
+    comments = Comment.objects.filter(
+        submission=submission, revision_number=revision.number, seed_position__isnull=False
+    ).select_related("author")
+    for comment in comments:
+        if comment.seed_position in by_position:
+            by_position[comment.seed_position].comments.append(comment)
+    for problem in problems:
+        number = (problem.field or "").removeprefix("seed_examples[").partition("]")[0]
+        if number.isdecimal() and int(number) in by_position:
+            by_position[int(number)].problems.append(problem)
+
+
+_ICONS = {
+    "submitted": "sprout",
+    "revised": "pencil",
+    "claimed": "eye",
+    "released": "refresh",
+    "approved": "check",
+    "changes_requested": "comment",
+    "rejected": "cross",
+    "withdrawn": "archive",
+    "committed": "leaf",
+    "conflict": "alert",
+    "comment": "comment",
+}
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One thing that happened, or was said. ``person`` is ``None`` where the program acted."""
+
+    at: datetime
+    person: Any
+    what: str
+    text: str
+    kind: str
+    revision_number: int
+    seed_number: int | None = None
+
+    @property
+    def icon(self) -> str:
+        return _ICONS[self.kind]
+
+
+def timeline(submission: Submission, *, insider: bool) -> list[TimelineEntry]:
+    """Events and comments in order. What was said between author and reviewers is shown to them alone."""
+    events = submission.events.select_related("person")
+    entries = [
+        TimelineEntry(
+            event.at,
+            event.person,
+            event.get_kind_display(),
+            event.reason if insider else "",
+            event.kind,
+            event.revision_number,
+        )
+        for event in events
+        if insider or event.kind not in (SubmissionEvent.Kind.CLAIMED, SubmissionEvent.Kind.RELEASED)
+    ]
+    if insider:
+        entries += [
+            TimelineEntry(
+                comment.at,
+                comment.author,
+                "commented" if comment.seed_position is None else f"commented on seed {comment.seed_position + 1}",
+                comment.text,
+                "comment",
+                comment.revision_number,
+                None if comment.seed_position is None else comment.seed_position + 1,
+            )
+            for comment in submission.comments.select_related("author")
+        ]
+    return sorted(entries, key=lambda entry: entry.at)

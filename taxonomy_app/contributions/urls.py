@@ -1,0 +1,31 @@
+"""Addresses of drafts, submissions and reviewing."""
+
+from django.urls import path
+
+from taxonomy_app.contributions.views import authoring, reviewing, submissions
+
+app_name = "contributions"
+
+urlpatterns = [
+    path("", submissions.mine, name="mine"),
+    path("new/", authoring.new, name="new"),
+    path("new/places/", authoring.places, name="places"),
+    path("improve/<uuid:leaf_id>/", authoring.improve, name="improve"),
+    path("drafts/<int:pk>/", authoring.draft, name="draft"),
+    path("drafts/<int:pk>/check/", authoring.draft_check, name="draft_check"),
+    path("drafts/<int:pk>/yaml/", authoring.draft_yaml, name="draft_yaml"),
+    path("drafts/<int:pk>/qna.yaml", authoring.draft_download, name="draft_download"),
+    path("drafts/<int:pk>/submit/", authoring.draft_submit, name="draft_submit"),
+    path("drafts/<int:pk>/discard/", authoring.draft_discard, name="draft_discard"),
+    path("queue/", reviewing.queue, name="queue"),
+    path("review/<int:pk>/", reviewing.review, name="review"),
+    path("review/<int:pk>/claim/", reviewing.claim, name="claim"),
+    path("review/<int:pk>/release/", reviewing.release, name="release"),
+    path("review/<int:pk>/decide/", reviewing.decide, name="decide"),
+    path("review/<int:pk>/alike/", reviewing.alike, name="alike"),
+    path("<int:pk>/", submissions.submission, name="submission"),
+    path("<int:pk>/revise/", submissions.revise, name="revise"),
+    path("<int:pk>/withdraw/", submissions.withdraw, name="withdraw"),
+    path("<int:pk>/comment/", submissions.comment, name="comment"),
+    path("<int:pk>/revisions/<int:number>/", submissions.revision, name="revision"),
+]

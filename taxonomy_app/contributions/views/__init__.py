@@ -1,0 +1,1 @@
+"""Pages of drafts (authoring), of submissions and their authors (submissions), and of reviewers (reviewing)."""

@@ -1,0 +1,381 @@
+"""Pages on which a draft is begun, written, checked and submitted. They work without scripts; scripts only save steps.
+
+Fields of the forms (all POST, with the CSRF token), for whoever drives these pages without a browser:
+
+``contributions:new``
+    ``kind`` (``freeform``, ``grounded`` or ``knowledge``), ``folder`` (below the branch, such as ``writing/poems``),
+    ``name``. Answers with a redirect to the draft.
+``contributions:draft`` (the form)
+    ``version`` (as the page gave it) and ``action``: ``save`` stays, ``submit`` saves and goes to the submit page,
+    the rest are the editor's buttons (``document.form_act``). Text: ``task_description`` for skills, ``domain``,
+    ``document_outline``, ``document_name``, ``document_text`` (or the file ``document_file``) for knowledge. Seeds:
+    ``seed_examples[i].question``, ``seed_examples[i].answer`` and ``seed_examples[i].context``; for knowledge
+    ``seed_examples[i].context`` and ``seed_examples[i].questions_and_answers[j].question`` / ``.answer``; i and j
+    count from 0. Sources: ``attribution[i].title``, ``.link``, ``.revision``, ``.licence``, ``.creators``. For a new
+    leaf ``path`` moves it. What is not posted stays as it was. ``overwrite`` with the version that is stored now
+    replaces what another window saved meanwhile.
+``contributions:draft_yaml``
+    ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``).
+``contributions:draft_submit``
+    ``version``, ``sign_off`` (any value), ``message`` (may be empty). Answers with a redirect to the submission.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from taxonomy_app.contributions import document as documents
+from taxonomy_app.contributions import services
+from taxonomy_app.contributions.editor import LICENCES, editor_for
+from taxonomy_app.contributions.forms import NewLeafForm
+from taxonomy_app.contributions.models import Draft, Kind
+from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
+from taxonomy_app.contributions.services import DraftChanges
+from taxonomy_app.people.permissions import signed_in
+from taxonomy_app.tree.models import Leaf
+
+MOST_PLACES = 40
+
+
+def draft_or_404(request: HttpRequest, pk: int) -> Draft:
+    """The person's own draft; anybody else's does not exist for them."""
+    drafts = Draft.objects.visible_for(request.user).select_related("author", "submission")
+    return get_object_or_404(drafts, pk=pk)
+
+
+# --- Beginning ----------------------------------------------------------------------------------
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    initial = {key: request.GET[key] for key in ("kind", "folder", "name") if key in request.GET}
+    form = NewLeafForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.draft_create(
+                author=request.user, kind=form.cleaned_data["kind"], path=form.path, now=timezone.now()
+            )
+        except Refused as refused:
+            form.add_error("folder" if "folder" in refused.sentence or "place" in refused.sentence else "name", refused)
+        else:
+            return redirect("contributions:draft", pk=made.pk)
+    kind = form["kind"].value() or Kind.FREEFORM
+    context = {"form": form, "places": _places(str(kind), str(form["folder"].value() or ""))}
+    return render(request, "contributions/new.html", context, status=422 if form.errors else 200)
+
+
+@signed_in
+@require_safe
+def places(request: HttpRequest) -> HttpResponse:
+    """Folders of the tree for the field's suggestions (a fragment)."""
+    found = _places(request.GET.get("kind", ""), request.GET.get("folder", ""))
+    return render(request, "contributions/parts/places.html", {"places": found})
+
+
+def _places(kind: str, text: str) -> list[str]:
+    """Folders below the kind's branch that hold leaves and whose path has ``text``."""
+    branch = documents.BRANCH_OF_KIND[Kind(kind if kind in Kind.values else Kind.FREEFORM)]
+    leaves = Leaf.objects.present().under(branch)
+    if text.strip():
+        leaves = leaves.filter(path__icontains=text.strip().replace(" ", "_"))
+    paths = leaves.order_by("path").values_list("path", flat=True)[:1000]
+    folders = dict.fromkeys(path.rsplit("/", 1)[0].removeprefix(branch).strip("/") for path in paths)
+    return [folder for folder in folders if folder][:MOST_PLACES]
+
+
+@signed_in
+@require_POST
+def improve(request: HttpRequest, leaf_id: UUID) -> HttpResponse:
+    leaf = get_object_or_404(Leaf.objects.present(), leaf_id=leaf_id)
+    made = services.draft_improve(author=request.user, leaf=leaf, now=timezone.now())
+    return redirect("contributions:draft", pk=made.pk)
+
+
+# --- The form -----------------------------------------------------------------------------------
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft(request: HttpRequest, pk: int) -> HttpResponse:
+    found = draft_or_404(request, pk)
+    if request.method != "POST":
+        unreadable = found.written_as == Draft.WrittenAs.YAML and _unreadable(found)
+        if unreadable:
+            messages.warning(request, f"The form cannot show this YAML: {unreadable}")
+            return redirect("contributions:draft_yaml", pk=pk)
+        return _show_form(request, found)
+    action = request.POST.get("action", "save")
+    try:
+        changes = _changes(request, found, action)
+        services.draft_save(
+            draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
+        )
+    except ChangedMeanwhile as refused:
+        return _show_form(request, _as_posted(request, found), refused=refused, status=409)
+    except Refused as refused:
+        return _show_form(request, _as_posted(request, found), refused=refused, status=422)
+    return _after_save(request, found, action)
+
+
+def _show_form(
+    request: HttpRequest, found: Draft, *, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    files = services.draft_problems(found)
+    context = {
+        "draft": found,
+        "editor": editor_for(found, files.problems),
+        "licences": LICENCES,
+        "refused": refused.sentence if refused else "",
+        "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
+        "overtaken": isinstance(refused, ChangedMeanwhile),
+        "tab": "form",
+    }
+    return render(request, "contributions/draft.html", context, status=status)
+
+
+def _unreadable(found: Draft) -> str:
+    """Why the draft's YAML cannot be shown as a form; empty where it can."""
+    try:
+        documents.form_from_text(found.text, kind=found.kind, path=found.path)
+    except documents.NotAForm as error:
+        return str(error)
+    return ""
+
+
+def _version(request: HttpRequest) -> int:
+    text = request.POST.get("overwrite") or request.POST.get("version", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftChanges:
+    """What the posted form says, one of the editor's buttons applied."""
+    fields = {name: request.POST[name] for name in request.POST}
+    form = documents.form_from_fields(fields, kind=found.kind, before=found.form)
+    sources = documents.sources_from_fields(fields, before=found.attribution)
+    form = documents.form_act(form, kind=found.kind, action=action)
+    if action == "source-add":
+        sources.append(documents.empty_source())
+    elif action.startswith("source-remove:") and action.partition(":")[2].isdecimal():
+        sources = [source for index, source in enumerate(sources) if index != int(action.partition(":")[2])]
+    name, text = request.POST.get("document_name"), request.POST.get("document_text")
+    upload = request.FILES.get("document_file")
+    if upload is not None:
+        name, text = upload.name, _read_upload(upload, "The document")
+    return DraftChanges(
+        form=form if _touches_form(fields, action) else None,
+        attribution=sources,
+        document_name=name,
+        document_text=text,
+        path=request.POST.get("path"),
+    )
+
+
+def _touches_form(fields: dict[str, str], action: str) -> bool:
+    seeds = any(name.startswith("seed_examples[") for name in fields)
+    return seeds or action.startswith(("seed-", "pair-")) or bool({"task_description", "domain"} & fields.keys())
+
+
+def _read_upload(upload: Any, what: str) -> str:
+    if upload.size > services.LONGEST_TEXT:
+        raise Refused(f"{what} is larger than {services.LONGEST_TEXT // 1_000_000} MB. Shorten it and upload it again.")
+    try:
+        return str(upload.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Refused(
+            f"{what} {upload.name} is not plain text in UTF-8 (byte {error.start + 1} is not). "
+            "Save it as plain text with the encoding UTF-8 and upload it again."
+        ) from None
+
+
+def _as_posted(request: HttpRequest, found: Draft) -> Draft:
+    """The draft with what was typed in memory only, so that a refused save shows it again and nothing is lost."""
+    fields = {name: request.POST[name] for name in request.POST}
+    found.form = documents.form_from_fields(fields, kind=found.kind, before=found.form)
+    found.attribution = documents.sources_from_fields(fields, before=found.attribution)
+    if "document_text" in fields:
+        found.document_text = documents.clean(fields["document_text"])
+    found.version = _version(request)
+    return found
+
+
+def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse:
+    if action == "submit":
+        return redirect("contributions:draft_submit", pk=found.pk)
+    where = reverse("contributions:draft", args=[found.pk])
+    name, _, place = action.partition(":")
+    if name == "seed-add":
+        return redirect(f"{where}#seed-{len(found.form['seed_examples'])}")
+    if place and name.startswith(("seed-", "pair-")):
+        at = int(place.partition(".")[0]) if place.partition(".")[0].isdecimal() else 0
+        step = {"seed-up": 0, "seed-down": 2, "seed-duplicate": 2, "seed-remove": 0}.get(name, 1)
+        return redirect(f"{where}#seed-{max(at + step, 1)}")
+    if name.startswith("source-"):
+        return redirect(f"{where}#sources")
+    messages.success(request, "Saved.")
+    return redirect(where)
+
+
+@signed_in
+@require_POST
+def draft_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Save what is typed and check it (a fragment): asked while one types. ``tab`` says from which page."""
+    found = draft_or_404(request, pk)
+    tab = "yaml" if request.POST.get("tab") == "yaml" else "form"
+    context: dict[str, Any] = {"draft": found, "tab": tab}
+    status = 200
+    try:
+        changes = DraftChanges(text=request.POST.get("text", "")) if tab == "yaml" else _changes(request, found)
+        services.draft_save(
+            draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
+        )
+    except ChangedMeanwhile as refused:
+        stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
+        context |= {"refused": refused.sentence, "overtaken": True, "stored_version": stored}
+        status = 409
+    except Refused as refused:
+        context |= {"refused": refused.sentence}
+        status = 422
+    files = services.draft_problems(found)
+    context |= {"problems": files.problems, "editor": editor_for(found, files.problems), "saved_at": found.updated_at}
+    return render(request, "contributions/parts/checks.html", context, status=status)
+
+
+# --- YAML ---------------------------------------------------------------------------------------
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
+    found = draft_or_404(request, pk)
+    if request.method != "POST":
+        return _show_yaml(request, found, _text(found))
+    text = request.POST.get("text", "")
+    action = request.POST.get("action", "save")
+    upload = request.FILES.get("file")
+    try:
+        if upload is not None:
+            text = _read_upload(upload, "The file")
+        services.draft_save(
+            draft=found, by=request.user, version=_version(request), changes=DraftChanges(text=text), now=timezone.now()
+        )
+    except Refused as refused:
+        status = 409 if isinstance(refused, ChangedMeanwhile) else 422
+        return _show_yaml(request, found, documents.clean(text), refused=refused, status=status)
+    if upload is not None:
+        unreadable = _unreadable(found)
+        if unreadable:
+            messages.error(request, f"{upload.name} was taken over, but needs mending. {unreadable}")
+        else:
+            messages.success(request, f"{upload.name} was taken over.")
+        return redirect("contributions:draft_yaml", pk=pk)
+    if action == "submit":
+        return redirect("contributions:draft_submit", pk=pk)
+    messages.success(request, "Saved.")
+    return redirect("contributions:draft_yaml", pk=pk)
+
+
+def _text(found: Draft) -> str:
+    """The draft as YAML: as it was typed, or written from the form."""
+    if found.written_as == Draft.WrittenAs.YAML:
+        return found.text
+    return services.draft_problems(found).qna.decode()
+
+
+def _show_yaml(
+    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    shown = Draft(
+        author=found.author,
+        kind=found.kind,
+        path=found.path,
+        written_as=Draft.WrittenAs.YAML,
+        text=text,
+        form=found.form,
+        attribution=found.attribution,
+        document_name=found.document_name,
+        document_text=found.document_text,
+    )
+    files = services.draft_problems(shown)
+    context = {
+        "draft": found,
+        "text": text,
+        "problems": files.problems,
+        "editor": editor_for(found, files.problems),
+        "refused": refused.sentence if refused else "",
+        "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
+        "overtaken": isinstance(refused, ChangedMeanwhile),
+        "tab": "yaml",
+    }
+    return render(request, "contributions/draft_yaml.html", context, status=status)
+
+
+@signed_in
+@require_safe
+def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
+    """The draft's YAML as a file."""
+    found = draft_or_404(request, pk)
+    response = HttpResponse(_text(found), content_type="text/yaml; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{found.name}.yaml"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+# --- Submitting and discarding ------------------------------------------------------------------
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
+    found = draft_or_404(request, pk)
+    refused = ""
+    status = 200
+    if request.method == "POST":
+        try:
+            made = services.draft_submit(
+                draft=found,
+                by=request.user,
+                version=_version(request),
+                sign_off="sign_off" in request.POST,
+                message=request.POST.get("message", ""),
+                now=timezone.now(),
+            )
+        except Refused as error:
+            refused, status = error.sentence, 409 if isinstance(error, ChangedMeanwhile) else 422
+            found = draft_or_404(request, pk)
+        else:
+            messages.success(request, "Submitted. A reviewer will read it; this page shows what becomes of it.")
+            return redirect(made)
+    files = services.draft_problems(found)
+    form = found.form
+    context = {
+        "draft": found,
+        "files": files,
+        "refused": refused,
+        "signed_off_as": services.identity(request.user),
+        "message": request.POST.get("message", ""),
+        "seed_count": len(form.get("seed_examples", ())),
+        "source_problems": [p for p in files.errors if (p.field or "").startswith("attribution")],
+        "seed_problems": [p for p in files.errors if not (p.field or "").startswith(("attribution", "document"))],
+        "document_problems": [p for p in files.errors if (p.field or "").startswith("document")],
+    }
+    return render(request, "contributions/draft_submit.html", context, status=status)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
+    found = draft_or_404(request, pk)
+    if request.method == "POST":
+        services.draft_discard(draft=found, by=request.user)
+        messages.success(request, f"The draft {found.name} was deleted.")
+        return redirect("contributions:mine")
+    return render(request, "contributions/draft_discard.html", {"draft": found})

@@ -1,0 +1,147 @@
+"""A person's own contributions, and the page of a submission: what became of it, and what its author can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from taxonomy_app.contributions import document as documents
+from taxonomy_app.contributions import services
+from taxonomy_app.contributions.comparison import leaf_compare
+from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
+from taxonomy_app.contributions.models import Draft, State, Submission
+from taxonomy_app.contributions.problems import NotYours, Refused
+from taxonomy_app.contributions.shown import revision_shown, timeline
+from taxonomy_app.people.permissions import signed_in, visible_to_visitors
+from taxonomy_app.releases.queries import releases_containing
+
+PAGE = 25
+
+
+def submission_or_404(request: HttpRequest, pk: int) -> Submission:
+    """A submission that the person may read; others do not exist for them."""
+    found = Submission.objects.visible_for(request.user).select_related("author", "claimed_by")
+    return get_object_or_404(found, pk=pk)
+
+
+@signed_in
+@require_safe
+def mine(request: HttpRequest) -> HttpResponse:
+    drafts = list(Draft.objects.visible_for(request.user).select_related("submission")[:100])
+    submissions = Submission.objects.filter(author=request.user).order_by("-updated_at", "-id")
+    state = request.GET.get("state", "")
+    if state in State.values:
+        submissions = submissions.filter(state=state)
+    page = Paginator(submissions, PAGE).get_page(request.GET.get("page"))
+    for one in page.object_list:
+        one.next = NEXT_FOR_AUTHOR[State(one.state)]
+    context = {"drafts": drafts, "page": page, "state": state, "states": State.choices}
+    return render(request, "contributions/mine.html", context)
+
+
+@visible_to_visitors
+@require_safe
+def submission(request: HttpRequest, pk: int) -> HttpResponse:
+    found = submission_or_404(request, pk)
+    own = found.author_id == request.user.pk
+    insider = own or (request.user.is_authenticated and request.user.can_review)
+    revision = found.revisions.get(number=found.revision_number)
+    context: dict[str, Any] = {
+        "submission": found,
+        "own": own,
+        "insider": insider,
+        "next": next_for_author(found) if own else "",
+        "revision": revision,
+        "shown": revision_shown(found, revision),
+        "timeline": timeline(found, insider=insider),
+        "revision_count": found.revision_number,
+        "releases": releases_containing(found, user=request.user),
+        "conflict": _conflict(found) if insider else None,
+    }
+    return render(request, "contributions/submission.html", context)
+
+
+def _conflict(found: Submission) -> dict[str, Any] | None:
+    """Both versions, where somebody else's change came between."""
+    pending = found.pending_commits.filter(state="conflict").last()
+    if found.state != State.CONFLICT or pending is None:
+        return None
+    theirs = bytes(pending.their_qna).decode("utf-8", "replace")
+    try:
+        their_form, _ = documents.form_from_text(theirs, kind=found.kind, path=pending.path)
+        own_form, _ = documents.form_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
+        comparison = leaf_compare(their_form, own_form)
+    except documents.NotAForm:
+        comparison = None
+    return {"reason": pending.problem, "theirs": theirs, "comparison": comparison}
+
+
+@signed_in
+@require_safe
+def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """One revision as it was signed off, compared with the one before it (the first: with the taxonomy then)."""
+    found = submission_or_404(request, pk)
+    if found.author_id != request.user.pk and not request.user.can_review and number != found.revision_number:
+        raise Http404
+    wanted = get_object_or_404(found.revisions, number=number)
+    context = {"submission": found, "revision": wanted, "shown": revision_shown(found, wanted, against="earlier")}
+    return render(request, "contributions/revision.html", context)
+
+
+@signed_in
+@require_POST
+def revise(request: HttpRequest, pk: int) -> HttpResponse:
+    found = submission_or_404(request, pk)
+    try:
+        draft = services.submission_revise(submission=found, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+        return redirect(found)
+    return redirect(draft)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    found = submission_or_404(request, pk)
+    if request.method != "POST":
+        if found.author_id != request.user.pk:
+            raise NotYours
+        return render(request, "contributions/withdraw.html", {"submission": found})
+    try:
+        services.submission_withdraw(
+            submission=found, by=request.user, reason=request.POST.get("reason", ""), now=timezone.now()
+        )
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    else:
+        messages.success(request, "Taken back. What you wrote is still here to read.")
+    return redirect(found)
+
+
+@signed_in
+@require_POST
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    found = submission_or_404(request, pk)
+    position = request.POST.get("seed", "")
+    try:
+        services.comment_add(
+            submission=found,
+            author=request.user,
+            text=request.POST.get("text", ""),
+            seed_position=int(position) if position.isdecimal() and len(position) < 6 else None,
+            now=timezone.now(),
+        )
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    where = found.get_absolute_url()
+    if request.POST.get("back") == "review" and request.user.can_review:
+        where = reverse("contributions:review", args=[found.pk])
+    return redirect(f"{where}#{f'seed-{int(position) + 1}' if position.isdecimal() else 'talk'}")
