@@ -28,20 +28,26 @@ class Kind(models.TextChoices):
     FOUNDATIONAL = LeafKind.FOUNDATIONAL.value, "Foundational skill"
 
 
+def words(name: str) -> str:
+    """A folder's or leaf's name as words: ``plant_rhymes`` → ``Plant rhymes``."""
+    text = name.replace("_", " ").replace("-", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def folders_above(path: str) -> list[tuple[str, str]]:
+    """(name, path) of each folder that ``path`` lies in, the outermost first."""
+    names = path.split("/")[:-1]
+    return [(name, "/".join(names[: depth + 1])) for depth, name in enumerate(names)]
+
+
 class LeafQuerySet(models.QuerySet["Leaf"]):
     def present(self) -> LeafQuerySet:
         """Leaves that are in the taxonomy now."""
         return self.filter(removed_at__isnull=True)
 
     def under(self, folder: str) -> LeafQuerySet:
-        """Leaves inside ``folder`` (a path without trailing slash; empty for the root), at any depth.
-
-        A range instead of LIKE: it uses the path's unique index on every database, and ``_`` is no wildcard.
-        """
-        if not folder:
-            return self
-        # "0" follows "/" in ASCII, and a path holds ASCII only.
-        return self.filter(path__gte=f"{folder}/", path__lt=f"{folder}0")
+        """Leaves inside ``folder`` (a path without trailing slash; empty for the root), at any depth."""
+        return self.filter(path__startswith=f"{folder}/") if folder else self
 
     def matching(self, text: str) -> LeafQuerySet:
         """Leaves in whose name, path, task or seeds each word of ``text`` occurs."""
@@ -69,6 +75,7 @@ class Leaf(models.Model):
 
     leaf_id = models.UUIDField(unique=True)
     path = models.CharField(max_length=300)
+    folder = models.CharField(max_length=300)
     branch = models.CharField(max_length=30, choices=Branch.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     name = models.CharField(max_length=120)
@@ -94,7 +101,10 @@ class Leaf(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["path"], condition=Q(removed_at__isnull=True), name="tree_path_present"),
         ]
-        indexes = [models.Index(fields=["path"], name="tree_leaf_path")]
+        indexes = [
+            models.Index(fields=["path"], name="tree_leaf_path"),
+            models.Index(fields=["folder", "name"], condition=Q(removed_at__isnull=True), name="tree_leaf_folder"),
+        ]
 
     def __str__(self) -> str:
         return self.path
@@ -103,9 +113,34 @@ class Leaf(models.Model):
         return reverse("tree:leaf", args=[self.leaf_id])
 
     @property
-    def folders(self) -> list[str]:
-        """The names above the leaf, the branch first."""
-        return self.path.split("/")[:-1]
+    def folders(self) -> list[tuple[str, str]]:
+        """(name, path) of each folder above the leaf, the branch first."""
+        return folders_above(self.path)
+
+    @property
+    def title(self) -> str:
+        """The leaf's name as words: what headings and links show."""
+        return words(self.name)
+
+
+class Folder(models.Model):
+    """A folder of the tree with what lies under it at any depth, so that browsing counts nothing."""
+
+    path = models.CharField(max_length=300, unique=True)
+    parent = models.CharField(max_length=300, db_index=True)
+    name = models.CharField(max_length=120)
+    leaf_count = models.PositiveIntegerField()
+    seed_count = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["path"]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def title(self) -> str:
+        return words(self.name)
 
 
 class Seed(models.Model):

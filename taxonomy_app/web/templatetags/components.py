@@ -17,6 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
+from taxonomy_app.tree.models import words
 from taxonomy_app.web import icons, states
 
 register = template.Library()
@@ -124,8 +125,7 @@ def leaf_path(path: str) -> SafeString:
 @register.filter
 def words_of(segment: str) -> str:
     """A folder's name as words: ``compositional_skills`` → ``Compositional skills``."""
-    text = str(segment).replace("_", " ").replace("-", " ").strip()
-    return text[:1].upper() + text[1:]
+    return words(str(segment))
 
 
 @register.simple_tag
