@@ -12,7 +12,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,12 @@ class Artifact:
         return target
 
     def _land(self, temporary: str, target: str) -> None:
+        if self.store.fence is not None:
+            try:
+                self.store.fence()
+            except BaseException:
+                self.store.fs.rm_file(temporary)
+                raise
         if self.store.local is not None:
             # rename(2) replaces at one instant; fsync first, so that a power cut cannot leave an empty part.
             plain = self.store.fs._strip_protocol
@@ -199,11 +205,13 @@ class Artifact:
 class ArtifactStore:
     """All artifacts below one URL (``file:///srv/artifacts``, ``s3://bucket/path``, …).
 
-    ``cache`` is where remote artifacts are copied to when a program needs a local folder.
+    ``cache`` is where remote artifacts are copied to when a program needs a local folder. ``fence`` is called just
+    before a part lands; it raises where this process has lost the right to write (``workers.leases``).
     """
 
-    def __init__(self, url: str, cache: Path | None = None) -> None:
+    def __init__(self, url: str, cache: Path | None = None, *, fence: Callable[[], None] | None = None) -> None:
         self.url = url.rstrip("/")
+        self.fence = fence
         self.fs, path = fsspec.core.url_to_fs(self.url)
         self.root = path.rstrip("/")
         local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))

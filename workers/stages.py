@@ -129,3 +129,20 @@ def write_plan(
     lines = "".join(json.dumps(leaf.model_dump(mode="json"), ensure_ascii=False) + "\n" for leaf in leaves)
     artifact.write_text(LEAVES_FILE, lines)
     artifact.finish(kind=kind, spec={"plan_hash": plan.hash}, code_version=plan.code_version)
+
+
+def stage_finish(spec: StageSpec, context: StageContext, result: dict[str, Any]) -> None:
+    """Keep the result beside the parts and finish the stage's artifact; nothing happens if it is finished.
+
+    A stage may call this as its last step; the worker does it for one that does not.
+    """
+    artifact = context.store.artifact(spec.output)
+    if artifact.complete:
+        return
+    artifact.write_json(RESULT_FILE, result)
+    artifact.finish(
+        kind=spec.reference.kind,
+        inputs={"plan": spec.plan, **spec.inputs},
+        spec={"kind": spec.reference.kind, "plan_hash": context.plan.hash},
+        code_version=context.plan.code_version,
+    )
