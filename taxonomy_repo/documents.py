@@ -1,0 +1,203 @@
+"""The installation's own documents of knowledge leaves: a bare repository of texts, pinned by full commit.
+
+A leaf names them as ``repo: "seedbed:documents"`` with a commit and patterns; patterns are looked up inside that commit
+and nowhere else. Markdown and plain text only: other kinds have to be converted before they come here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+
+import pygit2
+
+from taxonomy_repo.leaf import DocumentReference
+from taxonomy_repo.message import compose_message
+from taxonomy_repo.paths import unsafe_reason
+from taxonomy_repo.repository import FULL_NAME, BranchMoved, Person, Repository, StoreProblem
+
+DOCUMENT_REPOSITORY = "seedbed:documents"
+ENDINGS = (".md", ".markdown", ".txt")
+MOST_BYTES = 5_000_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f]")
+
+
+class DocumentProblem(ValueError):
+    """A document cannot be taken in or found. ``code`` is stable; the message is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def document_text(name: str, data: bytes) -> str:
+    """The text of a document as it is kept: UTF-8, lines ended by ``\\n``.
+
+    Raises DocumentProblem for a name or content that is not Markdown or plain text.
+    """
+    reason = unsafe_reason(name)
+    if reason is None and not all(_NAME.match(part) for part in name.split("/")):
+        reason = "use letters, digits, dots, - and _"
+    if reason is not None:
+        raise DocumentProblem("document-name", f"A document cannot be called {name[:100]!r}: {reason}.")
+    if not name.lower().endswith(ENDINGS):
+        raise DocumentProblem(
+            "document-kind",
+            f"{name} is neither Markdown nor plain text, which is all that is taken for now. "
+            f"Convert it and give it a name that ends in {', '.join(ENDINGS)}.",
+        )
+    if len(data) > MOST_BYTES:
+        raise DocumentProblem(
+            "document-size", f"{name} has {len(data):,} bytes; {MOST_BYTES:,} is the most. Split it into chapters."
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DocumentProblem(
+            "document-encoding", f"{name} is not written in UTF-8. Save it again with the encoding UTF-8."
+        ) from None
+    if _CONTROL.search(text):
+        raise DocumentProblem("document-kind", f"{name} is not plain text: it has control characters. Convert it.")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    if not text.strip():
+        raise DocumentProblem("document-empty", f"{name} is empty. Add its text.")
+    return text + "\n"
+
+
+class DocumentStore:
+    """The documents at ``path``, a bare repository with one branch."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.repository = Repository(path)
+
+    def create(self) -> None:
+        """Make the repository if it is not there."""
+        self.repository.create()
+
+    def add(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        author: Person | None = None,
+        when: datetime | None = None,
+        message: str = "",
+    ) -> DocumentReference:
+        """Keep one document under ``name`` (such as ``places/osk.md``); one of that name is replaced from now on.
+
+        Adding what is there already makes no commit. Raises DocumentProblem, see :func:`document_text`.
+        """
+        return self.add_all({name: data}, author=author, when=when, message=message)
+
+    def add_all(
+        self,
+        documents: Mapping[str, bytes],
+        *,
+        author: Person | None = None,
+        when: datetime | None = None,
+        message: str = "",
+    ) -> DocumentReference:
+        """Keep several documents in one commit; the reference names exactly these."""
+        if not documents:
+            raise DocumentProblem("document-empty", "There is no document to add.")
+        texts = {name: document_text(name, data) for name, data in documents.items()}
+        names = sorted(texts)
+        self.create()
+        with self.repository.writing() as writer:
+            blobs: dict[str, str | None] = {name: writer.blob(text.encode("utf-8")) for name, text in texts.items()}
+            while True:
+                head = self.repository.head()
+                if head is not None and all(self.repository.blob_at(head, n) == b for n, b in blobs.items()):
+                    # The commit that brought them, not the newest: adding twice gives the same reference.
+                    return DocumentReference(DOCUMENT_REPOSITORY, self._since(head, blobs), tuple(names))
+                try:
+                    commit = writer.commit(
+                        tree=writer.tree(head, blobs),
+                        parent=head,
+                        author=author or Person("Seedbed", "seedbed@localhost"),
+                        message=compose_message(message or f"Add {', '.join(names)}", {}),
+                        when=when or datetime.now(UTC),
+                    )
+                except BranchMoved:
+                    continue
+                return DocumentReference(DOCUMENT_REPOSITORY, commit, tuple(names))
+
+    def read(self, reference: DocumentReference) -> list[tuple[str, str]]:
+        """Name and text of every document that ``reference`` means, sorted by name.
+
+        Raises DocumentProblem where it names another repository, no full commit, or nothing that is there.
+        """
+        if reference.repo != DOCUMENT_REPOSITORY:
+            raise DocumentProblem(
+                "document-elsewhere",
+                f"The documents lie at {reference.repo[:200]}, which is not read from here yet. "
+                "Add them to this installation's documents.",
+            )
+        if not FULL_NAME.match(reference.commit):
+            raise DocumentProblem(
+                "document-not-pinned", "The documents' version is not a full name of 40 digits. Add them again."
+            )
+        try:
+            commit = self.repository.commit(reference.commit)
+        except StoreProblem:
+            raise DocumentProblem(
+                "document-missing",
+                f"There is no version {reference.commit[:12]} of the documents here. Add them again.",
+            ) from None
+        files = dict(_files(commit.tree))
+        found: dict[str, str] = {}
+        for pattern in reference.patterns:
+            names = matching(pattern, list(files))
+            if not names:
+                raise DocumentProblem(
+                    "document-missing", f"No document matches {pattern[:200]}. Check the name, or add the document."
+                )
+            for name in names:
+                if name.lower().endswith(ENDINGS):
+                    found[name] = self.repository.read_blob(files[name]).decode("utf-8")
+        return sorted(found.items())
+
+    def names(self) -> list[str]:
+        """Names of all documents at the newest version, sorted."""
+        head = self.repository.head() if (self.repository.path / "HEAD").exists() else None
+        return [] if head is None else sorted(name for name, _ in _files(self.repository.commit(head).tree))
+
+    def _since(self, head: str, blobs: Mapping[str, str | None]) -> str:
+        found = head
+        for step in self.repository.first_parents(head):
+            if any(self.repository.blob_in(step.tree, name) != blob for name, blob in blobs.items()):
+                break
+            found = str(step.id)
+        return found
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that a glob pattern means: ``*`` stays within a folder, ``**`` stands for any folders."""
+    parts: list[str] = []
+    for part in pattern.split("/"):
+        if part != "**" or parts[-1:] != ["**"]:
+            parts.append(part)
+    return [name for name in names if _matches(parts, name.split("/"))]
+
+
+def _matches(pattern: Sequence[str], name: Sequence[str]) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(_matches(pattern[1:], name[skipped:]) for skipped in range(len(name) + 1))
+    return bool(name) and fnmatchcase(name[0], pattern[0]) and _matches(pattern[1:], name[1:])
+
+
+def _files(tree: pygit2.Tree, at: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for entry in tree:
+        path = f"{at}{entry.name}"
+        if isinstance(entry, pygit2.Tree):
+            found += _files(entry, f"{path}/")
+        elif isinstance(entry, pygit2.Blob):
+            found.append((path, str(entry.id)))
+    return found

@@ -1,0 +1,194 @@
+"""Which leaf is which over time, from git's history alone.
+
+A leaf is born in the commit that first has it; its identity is a UUID made of that commit and that path. It keeps it
+when its folder moves: when in one commit a leaf goes and one with the very same ``qna.yaml`` comes, or when a trailer
+of the commit says so (a move that also edits). A leaf that was taken away and comes back at its old place with its old
+content is the same leaf. Only the first parent of a commit counts, so a history has one reading.
+
+What was worked out is remembered in a file beside the objects; it is a cache, checked against history, and may be
+deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pygit2
+
+from taxonomy_repo.message import moves_of
+from taxonomy_repo.paths import ATTRIBUTION_FILE, DATA_FILE, QNA_FILE
+from taxonomy_repo.repository import Repository
+
+NAMESPACE = uuid.UUID("5eedbed0-0000-5000-8000-7461786f6e6f")
+CACHE_FILE = "seedbed-identities.json"
+CACHE_FORMAT = 1
+
+# A leaf's files as (qna, attribution, data) blobs.
+Files = tuple[str, str | None, str | None]
+
+
+@dataclass
+class Identities:
+    """The identities at one commit: of the leaves that are there, and of those gone, with where and what they were."""
+
+    alive: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, tuple[str, str]] = field(default_factory=dict)  # path → (identity, qna blob)
+
+
+def leaf_in(tree: pygit2.Tree, path: str) -> Files | None:
+    """The files of the leaf at ``path``, or None."""
+    folder = tree[path] if path in tree else None  # noqa: SIM401 - a Tree has no get
+    return _files(folder) if isinstance(folder, pygit2.Tree) else None
+
+
+def _files(folder: pygit2.Tree) -> Files | None:
+    def blob(name: str) -> str | None:
+        entry = folder[name] if name in folder else None  # noqa: SIM401
+        return str(entry.id) if isinstance(entry, pygit2.Blob) else None
+
+    qna = blob(QNA_FILE)
+    return None if qna is None else (qna, blob(ATTRIBUTION_FILE), blob(DATA_FILE))
+
+
+def differing_leaves(
+    old: pygit2.Tree | None, new: pygit2.Tree | None, at: str = ""
+) -> tuple[dict[str, Files], dict[str, Files]]:
+    """The leaves that two trees do not have in common, by path, on each side. Equal folders are not entered."""
+    before: dict[str, Files] = {}
+    after: dict[str, Files] = {}
+    if at:
+        here = None if old is None else _files(old)
+        there = None if new is None else _files(new)
+        if here != there:
+            if here is not None:
+                before[at] = here
+            if there is not None:
+                after[at] = there
+    left = {} if old is None else {str(e.name): e for e in old if isinstance(e, pygit2.Tree)}
+    right = {} if new is None else {str(e.name): e for e in new if isinstance(e, pygit2.Tree)}
+    for name in left.keys() | right.keys():
+        one, two = left.get(name), right.get(name)
+        if one is not None and two is not None and one.id == two.id:
+            continue
+        deeper = differing_leaves(one, two, f"{at}/{name}" if at else name)
+        before.update(deeper[0])
+        after.update(deeper[1])
+    return before, after
+
+
+def match_moves(old: Mapping[str, Files], new: Mapping[str, Files], told: Mapping[str, str]) -> dict[str, str]:
+    """New path → old path of the leaves that moved, given those that went or changed and those that came or changed.
+
+    ``told`` (old → new) comes first. Then equal ``qna.yaml``: of several, those whose last name is the same, and then
+    in the order of their paths.
+    """
+    gone = {path: files for path, files in old.items() if path not in new}
+    come = {path: files for path, files in new.items() if path not in old}
+    moves: dict[str, str] = {}
+    for source, target in sorted(told.items()):
+        if source in gone and target in come:
+            moves[target] = source
+            del gone[source], come[target]
+    by_blob: dict[str, list[str]] = {}
+    for path in sorted(gone):
+        by_blob.setdefault(gone[path][0], []).append(path)
+    for same_name in (True, False):
+        for path in sorted(come):
+            candidates = by_blob.get(come[path][0], [])
+            name = path.rpartition("/")[2]
+            chosen = next((c for c in candidates if not same_name or c.rpartition("/")[2] == name), None)
+            if path not in moves and chosen is not None:
+                moves[path] = chosen
+                candidates.remove(chosen)
+    return moves
+
+
+def moved_from(repository: Repository, commit: pygit2.Commit, path: str) -> str | None:
+    """Where the leaf that came to ``path`` in ``commit`` was before, or None where it is new."""
+    if not commit.parent_ids:
+        return None
+    old, new = differing_leaves(repository.commit(str(commit.parent_ids[0])).tree, commit.tree)
+    return match_moves(old, new, moves_of(commit.message)).get(path)
+
+
+def identities(repository: Repository, commit: str) -> Identities:
+    """The identities at ``commit``, from the nearest remembered commit on, and remembered."""
+    cached_at, known = _load(repository)
+    steps = []
+    start = Identities()
+    for step in repository.first_parents(commit):
+        if cached_at is not None and str(step.id) == cached_at:
+            start = known
+            break
+        steps.append(step)
+    for step in reversed(steps):
+        _advance(repository, start, step)
+    # Remember only what moves forward: looking at an old commit must not throw a newer answer away.
+    if steps and (cached_at is None or start is known or not _contains(repository, cached_at, commit)):
+        _save(repository, commit, start)
+    return start
+
+
+def path_of(repository: Repository, commit: str, leaf: str) -> str | None:
+    """The path, at ``commit`` or where it was last, of a leaf given by its identity; a path is given back as it is."""
+    try:
+        wanted = str(uuid.UUID(leaf))
+    except ValueError:
+        return leaf
+    found = identities(repository, commit)
+    for path, name in found.alive.items():
+        if name == wanted:
+            return path
+    return next((path for path, (name, _) in found.gone.items() if name == wanted), None)
+
+
+def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
+    return repository.git.get(commit) is not None and repository.contains(commit, ancestor)
+
+
+def _advance(repository: Repository, at: Identities, commit: pygit2.Commit) -> None:
+    """Bring the identities of the parent of ``commit`` to ``commit``."""
+    parent = repository.commit(str(commit.parent_ids[0])).tree if commit.parent_ids else None
+    old, new = differing_leaves(parent, commit.tree)
+    moves = match_moves(old, new, moves_of(commit.message))
+    taken = {source: at.alive.pop(source) for source in moves.values()}
+    for path, files in old.items():
+        if path not in new and path not in taken:
+            at.gone[path] = (at.alive.pop(path), files[0])
+    for path, files in new.items():
+        if path in moves:
+            at.alive[path] = taken[moves[path]]
+        elif path not in old:
+            last = at.gone.get(path)
+            if last is not None and last[1] == files[0]:
+                at.alive[path] = last[0]
+                del at.gone[path]
+            else:
+                at.alive[path] = str(uuid.uuid5(NAMESPACE, f"{commit.id}:{path}"))
+
+
+def _load(repository: Repository) -> tuple[str | None, Identities]:
+    try:
+        saved = json.loads((repository.path / CACHE_FILE).read_bytes())
+        if saved["format"] == CACHE_FORMAT:
+            gone = {path: (name, blob) for path, (name, blob) in saved["gone"].items()}
+            return str(saved["commit"]), Identities(dict(saved["alive"]), gone)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # a cache that cannot be read is one that is not there
+    return None, Identities()
+
+
+def _save(repository: Repository, commit: str, found: Identities) -> None:
+    saved = {"format": CACHE_FORMAT, "commit": commit, "alive": found.alive, "gone": found.gone}
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".seedbed-", dir=repository.path)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(saved, file, separators=(",", ":"))
+        os.replace(name, repository.path / CACHE_FILE)
+    except OSError:
+        return  # it is only a cache: the next one works it out again

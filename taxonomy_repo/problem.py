@@ -1,0 +1,24 @@
+"""What is said when something is wrong with a leaf: a code, how bad it is, one sentence, and the place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong. Lines and columns count from 1; None where there is no place to point at.
+
+    ``field`` names the value as people see it, such as ``seed_examples[2].answer``. ``code`` is stable: the
+    explanation and an example are found under it in ``taxonomy_repo.checks.REGISTRY``.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    line: int | None = None
+    column: int | None = None
+    field: str | None = None
