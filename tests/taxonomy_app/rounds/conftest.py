@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import transaction
 
-from tests.taxonomy_app.rounds.making import FakeBroker
+if TYPE_CHECKING:
+    from tests.taxonomy_app.rounds.making import FakeBroker
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +28,18 @@ def own_artifacts(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fake_broker(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
+    from tests.taxonomy_app.rounds.making import FakeBroker
+
     return FakeBroker().install(monkeypatch)
 
 
 @pytest.fixture
-def commits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run what waits for a commit at the end of each outermost service call, though the test's transaction never lands."""
+def commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run at once what waits for a commit, because the transaction around a test never lands."""
 
     def at_once(function: Callable[[], object], using: str | None = None, robust: bool = False) -> None:
         function()
 
+    from django.db import transaction
+
     monkeypatch.setattr(transaction, "on_commit", at_once)
-    yield

@@ -1,4 +1,4 @@
-"""What the tests of rounds are made of: leaves in the index, planned rounds, a broker and a GPU worker that only pretend."""
+"""What the tests of rounds are made of: indexed leaves, planned rounds, a broker and a GPU worker that pretend."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from taxonomy_app.tree.models import Branch, IndexState, Kind, Leaf, Seed
 from workers.planning import seed_fingerprint
 from workers.specs import (
     DroppedSample,
-    EvaluationResult,
     EvaluationRecipe,
+    EvaluationResult,
     FunnelStep,
     GenerationRecipe,
     ItemScore,
@@ -57,9 +57,9 @@ def make_leaf(path: str, *, kind: str = Kind.FREEFORM, seeds: int = 6) -> Leaf:
     leaf = Leaf.objects.create(
         leaf_id=uuid.uuid5(uuid.NAMESPACE_URL, path),
         path=path,
-        branch=Branch(path.split("/")[0]),
+        branch=Branch(path.split("/", maxsplit=1)[0]),
         kind=kind,
-        name=path.split("/")[-1],
+        name=path.rsplit("/", maxsplit=1)[-1],
         blob=uuid.uuid5(uuid.NAMESPACE_DNS, path).hex,
         seed_count=seeds,
         added_commit=COMMIT,
@@ -160,7 +160,9 @@ def sample(leaf_id: str, path: str, n: int, text: str = "") -> Sample:
             Message(role="user", content=text or f"Question {n} about {path}?"),
             Message(role="assistant", content=f"Answer {n}."),
         ),
-        metadata=SampleMetadata(leaf_id=leaf_id, leaf_path=path, origin="generated", scores={"grounding": 0.5 + n / 20}),
+        metadata=SampleMetadata(
+            leaf_id=leaf_id, leaf_path=path, origin="generated", scores={"grounding": 0.5 + n / 20}
+        ),
     )
 
 
@@ -193,7 +195,9 @@ class FakeWorker:
                     metric="answer_logprob",
                     mean=-2.0 + 0.5 * position,
                     standard_error=0.1,
-                    items=tuple(ItemScore(item_id=f"{leaf_id}-{n}", value=-2.0 + 0.5 * position + n / 10) for n in range(3)),
+                    items=tuple(
+                        ItemScore(item_id=f"{leaf_id}-{n}", value=-2.0 + 0.5 * position + n / 10) for n in range(3)
+                    ),
                 )
                 for position, subject in enumerate(subjects)
                 for leaf_id, _ in leaves
@@ -210,9 +214,7 @@ class FakeWorker:
         for leaf_id, path in leaves:
             kept += [sample(leaf_id, path, n) for n in range(4)]
             dropped += [
-                DroppedSample(
-                    sample=sample(leaf_id, path, 10 + n), filter=name, reason=f"{name} says no.", score=score
-                )
+                DroppedSample(sample=sample(leaf_id, path, 10 + n), filter=name, reason=f"{name} says no.", score=score)
                 for n, (name, score) in enumerate([("grounding", 0.2), ("near_duplicate", 0.93)])
             ]
             funnel += [
