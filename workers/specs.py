@@ -293,7 +293,10 @@ def cancel_key(reference: StageReference) -> str:
 
 
 class Progress(Strict):
-    """What a running attempt shows. ``figures`` are the numbers beside the bar; ``curve`` points are (step, loss)."""
+    """What a running attempt shows. ``figures`` are the numbers beside the bar; ``curve`` points are (step, loss).
+
+    A report carries the points since the one before it: the receiver adds them to what it has, by step.
+    """
 
     done: int = 0
     total: int = 0
@@ -417,6 +420,9 @@ class Comparison(Strict):
     low: Annotated[float | None, Field(description="lower bound")] = None
     high: Annotated[float | None, Field(description="upper bound")] = None
     method: str
+    # Two-sided; ``p_holm`` is adjusted over the benchmarks of one pair of subjects (workers.evaluation.statistics).
+    p_value: float | None = None
+    p_holm: float | None = None
 
 
 class EvaluationResult(Strict):
