@@ -14,7 +14,7 @@ setup: ## prepare everything that running needs
 
 demo: ## the whole path once, from a seed to a release, then the site stays up
 	@SEEDBED_DEMO=true $(SETUP)
-	@SEEDBED_DEMO=true $(VENV)/python -m taxonomy_app.demo
+	@SEEDBED_DEMO=true $(VENV)/python -m deploy.demonstration
 
 run: ## the site, its workers and its Redis, until Ctrl-C
 	@$(SETUP)

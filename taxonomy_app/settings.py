@@ -37,8 +37,6 @@ INSTALLED_APPS = [
     "taxonomy_app.contributions",
     "taxonomy_app.rounds",
     "taxonomy_app.releases",
-    "taxonomy_app.api",
-    "taxonomy_app.demo",
 ]
 
 MIDDLEWARE = [

@@ -1,1 +1,0 @@
-"""The REST API over the same services as the pages."""

@@ -1,1 +1,0 @@
-"""The demonstration: accounts and a leaf to teach, and the program that plays the main job through the pages."""

@@ -1,8 +1,0 @@
-"""The Django application demo."""
-
-from django.apps import AppConfig
-
-
-class DemoConfig(AppConfig):
-    name = "taxonomy_app.demo"
-    label = "demo"
