@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Min
-
 from taxonomy_app.contributions.models import State as SubmissionState
 from taxonomy_app.contributions.models import Submission
 from taxonomy_app.releases import headline
@@ -24,6 +22,7 @@ from taxonomy_app.releases.models import (
     Release,
     ReleaseSubmission,
     Retention,
+    ScoredLeaf,
     Subject,
 )
 from taxonomy_app.rounds.models import RoundLeaf
@@ -31,7 +30,7 @@ from workers.specs import Comparison, EvaluationResult, ItemScore, Score
 
 PAIRS = ((Subject.BEFORE, Subject.AFTER), (Subject.BEFORE, Subject.CONTROL), (Subject.CONTROL, Subject.AFTER))
 _BATCH = 500
-_COMPARISON_FIELDS = {"metric", "first", "second", "n", "difference", "low", "high", "method"}
+_COMPARISON_FIELDS = {"metric", "first", "second", "n", "difference", "low", "high", "method", "p_value", "p_holm"}
 
 
 def items_as_json(items: Iterable[ItemScore]) -> list[list[Any]]:
@@ -52,7 +51,7 @@ def all_comparisons(evaluation: EvaluationResult) -> list[Comparison]:
             first, second = scores.get((scope, name, metric, one)), scores.get((scope, name, metric, other))
             if first is None or second is None or (scope, name, metric, one, other) in there:
                 continue
-            paired = difference_on_common_items(first.items, second.items)
+            paired = difference_on_common_items(first.items, second.items, metric)
             if paired is not None:
                 found.append(
                     Comparison(
@@ -66,6 +65,7 @@ def all_comparisons(evaluation: EvaluationResult) -> list[Comparison]:
                         low=paired.low,
                         high=paired.high,
                         method=paired.method,
+                        p_value=paired.p_value,
                     )
                 )
     return found
@@ -107,7 +107,7 @@ def insert_scores(release: Release, evaluation: EvaluationResult) -> None:
     leaf_rows, benchmark_rows = [], []
     for comparison in all_comparisons(evaluation):
         common = comparison.model_dump(
-            include={"metric", "first", "second", "n", "difference", "low", "high", "method"}
+            include={"metric", "first", "second", "n", "difference", "low", "high", "method", "p_value", "p_holm"}
         )
         if comparison.scope == "leaf":
             leaf = leaf_of(comparison.name)
@@ -152,18 +152,18 @@ def insert_submissions(release: Release, contains: Callable[[str, str], bool]) -
 
 
 def insert_retentions(release: Release, *, margin: float = MARGIN) -> None:
-    """Compare every leaf that an earlier release taught with that release, on the held-out seeds both were asked."""
+    """Compare every leaf that an earlier release taught with that release, on the held-out seeds both were asked.
+
+    To be called before :func:`update_scored_leaves`, which makes this release the first for its new leaves.
+    """
     after = LeafScore.objects.filter(metric=METRIC, subject=Subject.AFTER)
-    earlier = after.filter(taught=True, release__number__lt=release.number)
-    first_taught = dict(
-        earlier.values("leaf_id").annotate(first=Min("release__number")).values_list("leaf_id", "first")
-    )
-    here = {score.leaf_id: score for score in after.filter(release=release) if score.leaf_id in first_taught}
+    here = {score.leaf_id: score for score in after.filter(release=release)}
+    taught_by = dict(ScoredLeaf.objects.filter(taught_by__isnull=False).values_list("leaf_id", "taught_by"))
     rows = []
-    references = earlier.filter(release__number__in=set(first_taught.values())).select_related("release")
+    references = after.filter(taught=True, release__in=set(taught_by.values())).select_related("release")
     for reference in references.iterator(chunk_size=_BATCH):
         score = here.get(reference.leaf_id)
-        if score is None or reference.release.number != first_taught[reference.leaf_id]:
+        if score is None or reference.release_id != taught_by.get(reference.leaf_id):
             continue
         paired = difference_on_common_items(items_from_json(reference.items), items_from_json(score.items))
         if paired is None:
@@ -186,6 +186,24 @@ def insert_retentions(release: Release, *, margin: float = MARGIN) -> None:
             )
         )
     Retention.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def update_scored_leaves(release: Release) -> None:
+    """Note the newest path of every leaf scored here, and this release as the first that taught it where it is."""
+    scores = release.leaf_scores.filter(metric=METRIC, subject=Subject.AFTER)
+    here = {leaf_id: (path, taught) for leaf_id, path, taught in scores.values_list("leaf_id", "path", "taught")}
+    known = {row.leaf_id: row for row in ScoredLeaf.objects.all() if row.leaf_id in here}
+    changed, new = [], []
+    for leaf_id, (path, taught) in here.items():
+        row = known.get(leaf_id)
+        if row is None:
+            new.append(ScoredLeaf(leaf_id=leaf_id, path=path, taught_by=release if taught else None))
+        elif row.path != path or (taught and row.taught_by_id is None):
+            row.path = path
+            row.taught_by = row.taught_by or (release if taught else None)
+            changed.append(row)
+    ScoredLeaf.objects.bulk_create(new, batch_size=_BATCH)
+    ScoredLeaf.objects.bulk_update(changed, ["path", "taught_by"], batch_size=_BATCH)
 
 
 def summarise(release: Release) -> dict[str, Any]:
@@ -237,13 +255,15 @@ def _general_figures(release: Release) -> list[dict[str, Any]]:
 def _retention_figures(release: Release) -> dict[str, Any]:
     verdicts = list(release.retentions.values_list("verdict", flat=True))
     after = LeafScore.objects.filter(metric=METRIC, subject=Subject.AFTER, release__number__lte=release.number)
+    taught_by = {
+        str(leaf_id): number
+        for leaf_id, number in ScoredLeaf.objects.filter(taught_by__number__lte=release.number).values_list(
+            "leaf_id", "taught_by__number"
+        )
+    }
     scores: dict[str, dict[int, float]] = {}
-    taught_by: dict[str, int] = {}
-    for leaf_id, number, mean, taught in after.values_list("leaf_id", "release__number", "mean", "taught"):
-        leaf = str(leaf_id)
-        scores.setdefault(leaf, {})[number] = mean
-        if taught:
-            taught_by[leaf] = min(number, taught_by.get(leaf, number))
+    for leaf_id, number, mean in after.values_list("leaf_id", "release__number", "mean"):
+        scores.setdefault(str(leaf_id), {})[number] = mean
     return {
         "metric": METRIC,
         "margin": MARGIN,

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from workers.evaluation.statistics import paired_difference
-
+from workers.evaluation.statistics import Metric, compare, make_score, matrix_measures
 from workers.specs import ItemScore
 
 # The score that the matrix is made of, and the loss of it that is tolerated. In natural-log probability a token:
 # 0.05 less means that each token of the reference answer became about 5 % less likely.
-METRIC = "answer_logprob"
+METRIC: Metric = "answer_logprob"
 MARGIN = 0.05
 
 FORGETS, KEPT, UNCERTAIN = "forgets", "kept", "uncertain"
@@ -47,6 +45,7 @@ class PairedDifference:
     low: float | None
     high: float | None
     method: str
+    p_value: float | None = None
     only_first: int = 0
     only_second: int = 0
 
@@ -54,17 +53,24 @@ class PairedDifference:
         return verdict(self.low, self.high, margin=margin)
 
 
-def difference_on_common_items(first: Sequence[ItemScore], second: Sequence[ItemScore]) -> PairedDifference | None:
+def difference_on_common_items(
+    first: Sequence[ItemScore], second: Sequence[ItemScore], metric: Metric = METRIC
+) -> PairedDifference | None:
     """The paired difference over the items known to both, or None where they share none.
 
     Held-out seeds are added as a leaf grows, so two releases may have been asked different sets; the mean of each
-    over its own set is not comparable, their differences on the common ones are.
+    over its own set is not comparable, their differences on the common ones are. The interval is that of
+    ``workers.evaluation.statistics.compare``; an item keeps the cluster that it has in ``second``.
     """
-    ids = {item.item_id for item in first} & {item.item_id for item in second}
+    clusters = {item.item_id: item.cluster for item in second}
+    ids = {item.item_id for item in first} & clusters.keys()
     if not ids:
         return None
-    found = paired_difference(
-        [item for item in first if item.item_id in ids], [item for item in second if item.item_id in ids]
+    one = [item.model_copy(update={"cluster": clusters[item.item_id]}) for item in first if item.item_id in ids]
+    other = [item for item in second if item.item_id in ids]
+    found = compare(
+        make_score(subject="before", scope="leaf", name="common items", metric=metric, items=one),
+        make_score(subject="after", scope="leaf", name="common items", metric=metric, items=other),
     )
     return PairedDifference(
         n=found.n,
@@ -72,6 +78,7 @@ def difference_on_common_items(first: Sequence[ItemScore], second: Sequence[Item
         low=found.low,
         high=found.high,
         method=found.method,
+        p_value=found.p_value,
         only_first=len(first) - len(ids),
         only_second=len(second) - len(ids),
     )
@@ -106,20 +113,19 @@ def measures(scores: Mapping[str, Mapping[int, float]], taught_by: Mapping[str, 
         taught_by: leaf → number of the first release that taught it.
         last: the release T.
     """
-    known = [leaf for leaf, release in taught_by.items() if release <= last]
+    known = {leaf: release for leaf, release in taught_by.items() if release <= last}
     here = [leaf for leaf in known if last in scores.get(leaf, {})]
-    transfers, losses = [], []
-    for leaf in here:
-        row, first = scores[leaf], taught_by[leaf]
-        if first == last or first not in row:
-            continue
-        transfers.append(row[last] - row[first])
-        losses.append(max(value for release, value in row.items() if first <= release < last) - row[last])
+    # Backward transfer and forgetting are about the same leaves: those that have their own release to be held against.
+    earlier = [leaf for leaf in here if known[leaf] < last and known[leaf] in scores[leaf]]
+    found = matrix_measures(
+        [{leaf: scores[leaf][t] for leaf in here if t in scores[leaf]} for t in range(last + 1)],
+        {leaf: known[leaf] for leaf in earlier},
+    )
     return Measures(
-        average=fmean(scores[leaf][last] for leaf in here) if here else None,
-        backward_transfer=fmean(transfers) if transfers else None,
-        forgetting=fmean(losses) if losses else None,
+        average=found.average,
+        backward_transfer=found.backward_transfer,
+        forgetting=found.average_forgetting,
         evaluated=len(here),
-        earlier=len(transfers),
+        earlier=len(earlier),
         missing=len(known) - len(here),
     )

@@ -133,7 +133,10 @@ class Score(models.Model):
 
 
 class Comparison(models.Model):
-    """Mean of the paired differences, ``second`` minus ``first``, with its 95 % interval (null where n < 2)."""
+    """Mean of the paired differences, ``second`` minus ``first``, with its 95 % interval (null where n < 2).
+
+    ``p_holm`` is the p-value corrected for how many benchmarks were looked at together; leaves have none.
+    """
 
     metric = models.CharField(max_length=30)
     first = models.CharField(max_length=10, choices=Subject)
@@ -143,6 +146,8 @@ class Comparison(models.Model):
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
     method = models.CharField(max_length=100)
+    p_value = models.FloatField(null=True)
+    p_holm = models.FloatField(null=True)
 
     class Meta:
         abstract = True
@@ -261,9 +266,31 @@ class Retention(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["release", "leaf_id", "metric"], name="releases_one_retention_per_leaf")
         ]
+        indexes = [models.Index(fields=["leaf_id", "verdict"])]
 
     def __str__(self) -> str:
         return f"{self.release_id} {self.path} {self.verdict}"
+
+
+class ScoredLeaf(models.Model):
+    """A leaf that some release was scored on, under its newest path, with the first release that taught it.
+
+    What the matrix's rows and the verdicts need of each leaf, kept so that neither has to group every score.
+    """
+
+    leaf_id = models.UUIDField(unique=True)
+    path = models.CharField(max_length=500, db_index=True)
+    taught_by = models.ForeignKey(Release, null=True, on_delete=models.PROTECT, related_name="first_taught")
+
+    class Meta:
+        ordering = ["path", "leaf_id"]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1].replace("_", " ").replace("-", " ")
 
 
 class ReleaseSubmission(models.Model):

@@ -77,6 +77,7 @@ def _create(
     creation.insert_scores(release, evaluation)
     creation.insert_submissions(release, contains)
     creation.insert_retentions(release)
+    creation.update_scored_leaves(release)
     release.summary = creation.summarise(release)
     release.save(update_fields=["summary"])
     ReleaseEvent.objects.create(release=release, kind=ReleaseEvent.Kind.CREATED, actor=None, at=now)
