@@ -15,8 +15,9 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pygit2
 
@@ -38,6 +39,17 @@ class Identities:
 
     alive: dict[str, str] = field(default_factory=dict)
     gone: dict[str, tuple[str, str]] = field(default_factory=dict)  # path → (identity, qna blob)
+
+
+@dataclass(frozen=True)
+class LeafStep:
+    """What one commit did to one leaf; ``files`` is what it has since, None where it is gone."""
+
+    kind: Literal["added", "modified", "removed", "moved"]
+    path: str
+    leaf_id: str
+    old_path: str | None = None
+    files: Files | None = None
 
 
 def leaf_in(tree: pygit2.Tree, path: str) -> Files | None:
@@ -127,7 +139,7 @@ def identities(repository: Repository, commit: str) -> Identities:
             break
         steps.append(step)
     for step in reversed(steps):
-        _advance(repository, start, step)
+        advance(repository, start, step)
     # Remember only what moves forward: looking at an old commit must not throw a newer answer away.
     if steps and (cached_at is None or start is known or not _contains(repository, cached_at, commit)):
         _save(repository, commit, start)
@@ -151,8 +163,16 @@ def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
     return repository.git.get(commit) is not None and repository.contains(commit, ancestor)
 
 
-def _advance(repository: Repository, at: Identities, commit: pygit2.Commit) -> None:
-    """Bring the identities of the parent of ``commit`` to ``commit``."""
+def walk(repository: Repository, since: str | None, until: str) -> Iterator[tuple[pygit2.Commit, list[LeafStep]]]:
+    """Every commit after ``since`` (None: from the first on) up to ``until``, oldest first, with what it did to leaves."""
+    commits = list(repository.first_parents(until, since))
+    at = Identities() if since is None else identities(repository, since)
+    for commit in reversed(commits):
+        yield commit, advance(repository, at, commit)
+
+
+def advance(repository: Repository, at: Identities, commit: pygit2.Commit) -> list[LeafStep]:
+    """Bring the identities of the parent of ``commit`` to ``commit``; what happened, sorted by path."""
     parent = repository.commit(str(commit.parent_ids[0])).tree if commit.parent_ids else None
     old, new = differing_leaves(parent, commit.tree)
     moves = match_moves(old, new, moves_of(commit.message))
@@ -170,6 +190,13 @@ def _advance(repository: Repository, at: Identities, commit: pygit2.Commit) -> N
                 del at.gone[path]
             else:
                 at.alive[path] = str(uuid.uuid5(NAMESPACE, f"{commit.id}:{path}"))
+    done = [LeafStep("removed", path, at.gone[path][0]) for path in old if path not in new and path not in taken]
+    for path, files in new.items():
+        kind: Literal["added", "modified", "moved"] = (
+            "moved" if path in moves else "modified" if path in old else "added"
+        )
+        done.append(LeafStep(kind, path, at.alive[path], moves.get(path), files))
+    return sorted(done, key=lambda step: step.path)
 
 
 def _load(repository: Repository) -> tuple[str | None, Identities]:

@@ -16,6 +16,7 @@ from typing import Literal
 import pygit2
 
 from taxonomy_repo import identity
+from taxonomy_repo.identity import LeafStep
 from taxonomy_repo.message import MOVE_TRAILER, compose_message, trailers_of
 from taxonomy_repo.paths import ATTRIBUTION_FILE, DATA_FILE, LEAF_FILES, QNA_FILE, unsafe_reason
 from taxonomy_repo.repository import BranchMoved, Person, Repository, StoreProblem, Writer
@@ -28,6 +29,7 @@ __all__ = [
     "FileConflict",
     "LeafChange",
     "LeafEntry",
+    "LeafStep",
     "Person",
     "Snapshot",
     "StoreProblem",
@@ -206,6 +208,15 @@ class TaxonomyStore:
         ]
         found += [LeafChange("removed", path) for path in gone if path not in moves.values()]
         return sorted(found, key=lambda change: change.path)
+
+    def walk(self, since: str | None, until: str) -> Iterator[tuple[CommitInfo, list[LeafStep]]]:
+        """Every commit after ``since`` (None: from the first) up to ``until``, oldest first, with what it did to leaves.
+
+        ``CommitInfo.path`` is empty here: the steps name the leaves, their identities and blobs. ``since`` must be
+        part of ``until``'s history (see :meth:`contains`).
+        """
+        for commit, steps in identity.walk(self.repository, since, until):
+            yield commit_info(commit), steps
 
     def history(self, leaf: str, limit: int | None = None, *, commit: str | None = None) -> list[CommitInfo]:
         """The commits that touched a leaf, newest first, back through its moves.
