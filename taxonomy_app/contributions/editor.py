@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from taxonomy_app.contributions.comparison import seed_fields
 from taxonomy_app.contributions.models import Draft, Kind
 from taxonomy_repo.leaf import ALLOWED_LICENCES
 
@@ -15,6 +16,48 @@ if TYPE_CHECKING:
 # design/3-method.md: a knowledge leaf's context has at most 500 words, question and answer 250.
 MOST_CONTEXT_WORDS = 500
 MOST_WORDS = 250
+
+
+# Problems that only say that something is still to be written.
+_MISSING = frozenset({"empty-text", "missing-key", "attribution-missing", "attribution-incomplete"})
+
+
+def is_missing(problem: Problem) -> bool:
+    return problem.code in _MISSING or (problem.code == "licence-not-allowed" and "names no licence" in problem.message)
+
+
+def anchor_of(name: str) -> str:
+    """A field's name as an id that anchors can hold."""
+    return "f-" + name.replace("[", "-").replace("].", "-").replace("]", "").replace(".", "-")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A problem in the list beside the editor, with a way to the field it is about."""
+
+    problem: Problem
+    anchor: str = ""
+    place: str = ""
+
+    @property
+    def message(self) -> str:
+        return self.problem.message
+
+    @property
+    def severity(self) -> str:
+        return self.problem.severity
+
+    @property
+    def line(self) -> int | None:
+        return self.problem.line
+
+    @property
+    def column(self) -> int | None:
+        return self.problem.column
+
+    @property
+    def field(self) -> str | None:
+        return self.problem.field
 
 
 @dataclass(frozen=True)
@@ -32,8 +75,12 @@ class Field:
 
     @property
     def id(self) -> str:
-        """The name as an id that CSS selectors and anchors can hold."""
-        return "f-" + self.name.replace("[", "-").replace("].", "-").replace("]", "").replace(".", "-")
+        return anchor_of(self.name)
+
+    @property
+    def mistakes(self) -> tuple[Problem, ...]:
+        """What is wrong with what was written; that nothing is written yet is not held against anyone."""
+        return tuple(problem for problem in self.problems if not is_missing(problem))
 
     @property
     def words(self) -> int:
@@ -91,12 +138,50 @@ class Editor:
     unplaced: list[Problem] = field(default_factory=list)
 
     @property
-    def errors(self) -> int:
-        return sum(problem.severity == "error" for problem in self.problems)
+    def ready(self) -> bool:
+        return not any(problem.severity == "error" for problem in self.problems)
 
     @property
-    def warnings(self) -> int:
-        return sum(problem.severity == "warning" for problem in self.problems)
+    def missing(self) -> int:
+        """How many fields are still to be written."""
+        return sum(is_missing(problem) and problem.severity == "error" for problem in self.problems)
+
+    @property
+    def mistakes(self) -> list[Remark]:
+        """Errors in what was written."""
+        return [self._remark(p) for p in self.problems if p.severity == "error" and not is_missing(p)]
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """Warnings and notes: they do not stand in the way."""
+        return [self._remark(p) for p in self.problems if p.severity != "error" and not is_missing(p)]
+
+    @property
+    def source_problems(self) -> list[Problem]:
+        return [p for p in self.unplaced if (p.field or "").startswith("attribution") and not is_missing(p)]
+
+    @property
+    def seed_list_problems(self) -> list[Problem]:
+        return [problem for problem in self.unplaced if problem.field == "seed_examples"]
+
+    @property
+    def path_problems(self) -> list[Problem]:
+        return [problem for problem in self.unplaced if problem.field == "path"]
+
+    def _remark(self, problem: Problem) -> Remark:
+        name = problem.field or ""
+        if name.startswith("seed_examples["):
+            number, _, rest = name.removeprefix("seed_examples[").partition("]")
+            anchor = anchor_of(name) if rest.startswith(".") and rest.count(".") else f"seed-{int(number) + 1}"
+            return Remark(problem, anchor, f"Seed {int(number) + 1}")
+        if name.startswith("attribution"):
+            return Remark(problem, "sources", "Sources")
+        if name.startswith("document") and name != "document_outline":
+            return Remark(problem, "document", "Document")
+        if name == "seed_examples":
+            return Remark(problem, "seeds-title", "Seeds")
+        known = {shown.name: shown.label for shown in self.head}
+        return Remark(problem, anchor_of(name), known[name]) if name in known else Remark(problem)
 
 
 LICENCES = tuple(ALLOWED_LICENCES)
@@ -104,10 +189,11 @@ LICENCES = tuple(ALLOWED_LICENCES)
 
 def editor_for(draft: Draft, problems: Sequence[Problem]) -> Editor:
     """The editor of a draft with each problem at the field it names; the rest comes in ``unplaced``."""
+    form = draft.form
+    problems = [problem for problem in problems if not _about_nothing(problem, form)]
     by_field: dict[str, list[Problem]] = {}
     for problem in problems:
         by_field.setdefault(problem.field or "", []).append(problem)
-    form = draft.form
 
     def make(name: str, label: str, value: str, **options: Any) -> Field:
         return Field(name, label, value, problems=tuple(by_field.pop(name, ())), **options)
@@ -120,10 +206,21 @@ def editor_for(draft: Draft, problems: Sequence[Problem]) -> Editor:
     sources = [_source(index, source, make) for index, source in enumerate(draft.attribution)]
     document = None
     if draft.kind == Kind.KNOWLEDGE:
-        found = [problem for name in list(by_field) if name.startswith("document") for problem in by_field.pop(name)]
+        found = [p for name in list(by_field) if name.startswith("document") for p in by_field.pop(name)]
         document = Field("document_text", "The document's text", draft.document_text, rows=12, problems=tuple(found))
     unplaced = [problem for rest in by_field.values() for problem in rest]
     return Editor(head, cards, sources, document, tuple(problems), unplaced)
+
+
+def _about_nothing(problem: Problem, form: Mapping[str, Any]) -> bool:
+    """Whether it says that two seeds are the same which are both still empty."""
+    if problem.code not in ("duplicate-item", "repeated-question", "repeated-context", "blank-text"):
+        return False
+    number = (problem.field or "").removeprefix("seed_examples[").partition("]")[0]
+    seeds = form["seed_examples"]
+    if not number.isdecimal() or int(number) >= len(seeds):
+        return False
+    return not any(value.strip() for _, value in seed_fields(seeds[int(number)]))
 
 
 def _head(form: Mapping[str, Any], kind: str, make: Any) -> list[Field]:

@@ -33,6 +33,8 @@ LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(hours=1)
 # A merge that was overtaken is made again; each round needs another writer to have been faster.
 MERGE_TRIES = 5
+# So many changes of one leaf between an attempt that was killed and the next would be needed to miss it.
+HISTORY_LOOKED_AT = 200
 
 QNA = "qna.yaml"
 ATTRIBUTION = "attribution.txt"
@@ -125,21 +127,17 @@ def _deliver(pending: PendingCommit) -> str:
             if attribution:
                 changes.append(FileChange(path=f"{path}/{ATTRIBUTION}", data=attribution, base_blob=base_attribution))
             return _commit(store, pending, path, changes)
-        except Conflict:
+        except Conflict as conflict:
             # The leaf is not the one this was based on any more: join both, seed by seed, and try on top of that.
-            head = store.head()
-            theirs = store.file_at(head, f"{path}/{QNA}") if head else None
-            if theirs is None:
+            entry = store.snapshot(conflict.commit).get(path) if conflict.commit else None
+            if entry is None:
                 raise _TrueConflict(b"", "The leaf was removed from the taxonomy meanwhile.") from None
-            base_data = store.read_blob(pending.base_blob) if pending.base_blob else None
-            try:
-                qna = merge_leaf_bytes(base=base_data, ours=_with_document(pending), theirs=theirs, path=path)
-            except MergeConflict as conflict:
-                raise _TrueConflict(theirs, str(conflict)) from None
-            base = store.blob_id(theirs)
-            theirs_attribution = store.file_at(head, f"{path}/{ATTRIBUTION}") if head else None
-            attribution = _joined_attribution(theirs_attribution or b"", bytes(pending.attribution))
-            base_attribution = store.blob_id(theirs_attribution) if theirs_attribution is not None else None
+            theirs = store.read_blob(entry.blob)
+            qna = _merged(store, pending, theirs, path)
+            base, base_attribution = entry.blob, entry.attribution_blob
+            attribution = _joined_attribution(
+                store.read_blob(base_attribution) if base_attribution else b"", bytes(pending.attribution)
+            )
     raise RuntimeError("The leaf kept changing while this was being joined with it; it is tried again later.")
 
 
@@ -168,10 +166,10 @@ def trailer(pending: PendingCommit) -> str:
 def _committed_before(store: TaxonomyStore, pending: PendingCommit, path: str) -> str | None:
     """The commit that an earlier, killed attempt made. Only looked for on later attempts: it reads history."""
     wanted = trailer(pending)
-    for entry in store.history(path, limit=200):
-        if entry.when < pending.approved_at:
-            break
-        if entry.trailers.get("Submission") == wanted:
+    if store.head() is None:
+        return None
+    for entry in store.history(path, limit=HISTORY_LOOKED_AT):
+        if wanted in entry.trailers.get("Submission", ()):
             return entry.commit
     return None
 

@@ -35,6 +35,7 @@ from taxonomy_app.contributions.outbox import outbox_run, outbox_send
 from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree.services import taxonomy_store
+from taxonomy_repo.documents import DocumentProblem, document_text
 from taxonomy_repo.leaf import Problem, UnwritableText, check_path, leaf_kind, read_leaf
 
 if TYPE_CHECKING:
@@ -243,6 +244,11 @@ def draft_problems(draft: Draft) -> DraftFiles:
         return DraftFiles(qna=b"", attribution=b"", problems=(problem,))
     attribution = documents.attribution_bytes(draft.attribution)
     problems = documents.check(qna=qna, path=draft.path, attribution=attribution)
+    if name:
+        try:
+            document_text(name, draft.document_text.encode())
+        except DocumentProblem as error:
+            problems.append(Problem(error.code, "error", str(error), field="document_text"))
     return DraftFiles(qna=qna, attribution=attribution, problems=tuple(problems))
 
 
