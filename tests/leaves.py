@@ -45,7 +45,9 @@ def _grounded() -> Leaf:
         created_by="rosa",
         task_description="Say from a note when something is sown.",
         seed_examples=tuple(
-            SeedExample("When is it sown?", f"In {month}.", f"Note {number}: we sow row {number} in {month}, if it is dry.")
+            SeedExample(
+                "When is it sown?", f"In {month}.", f"Note {number}: we sow row {number} in {month}, if it is dry."
+            )
             for number, month in enumerate(months, 1)
         ),
     )
@@ -81,7 +83,9 @@ def _knowledge(documents: Any, now: datetime) -> Leaf:
         seed_examples=tuple(
             KnowledgeSeed(
                 passage,
-                tuple(QuestionAnswer(f"Question {number} about how seeds are {word}?", passage) for number in (1, 2, 3)),
+                tuple(
+                    QuestionAnswer(f"Question {number} about how seeds are {word}?", passage) for number in (1, 2, 3)
+                ),
             )
             for passage, word in passages
         ),

@@ -42,9 +42,7 @@ _A_PAGE = 50
 def _next(request: HttpRequest) -> str:
     """Where the person wanted to go, if that is on this site."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
+    if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return wanted
     return reverse("web:home")
 
@@ -285,7 +283,9 @@ def _show_link(request: HttpRequest, shown: User, *, status: int = 200) -> HttpR
     token = default_token_generator.make_token(shown)
     link = request.build_absolute_uri(reverse("people:choose_password", args=[shown.pk, token]))
     days = settings.PASSWORD_RESET_TIMEOUT // 86_400
-    response = render(request, "people/password_link.html", {"person": shown, "link": link, "days": days}, status=status)
+    response = render(
+        request, "people/password_link.html", {"person": shown, "link": link, "days": days}, status=status
+    )
     response.headers["Cache-Control"] = "no-store"
     return response
 

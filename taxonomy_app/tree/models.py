@@ -74,13 +74,16 @@ class Leaf(models.Model):
     """
 
     leaf_id = models.UUIDField(unique=True)
-    path = models.CharField(max_length=300)
-    folder = models.CharField(max_length=300)
-    branch = models.CharField(max_length=30, choices=Branch.choices)
+    path = models.CharField(max_length=500)
+    folder = models.CharField(max_length=500)
+    branch = models.CharField(max_length=255, choices=Branch.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=255)
     task_description = models.TextField(blank=True)
     domain = models.CharField(max_length=200, blank=True)
+    document_outline = models.TextField(blank=True)
+    # Where a knowledge leaf's texts are: {"repo", "commit", "patterns", "files": [{"name", "blob"}], "problem"}.
+    document = models.JSONField(null=True, blank=True)
     created_by = models.CharField(max_length=120, blank=True)
     blob = models.CharField(max_length=64)
     attribution_blob = models.CharField(max_length=64, blank=True, default="")
@@ -123,12 +126,44 @@ class Leaf(models.Model):
         return words(self.name)
 
 
+class LeafVersion(models.Model):
+    """One commit that touched a leaf, as a person is told of it: who, when, what. Read from git with the index."""
+
+    class Kind(models.TextChoices):
+        ADDED = "added", "added the leaf"
+        MODIFIED = "modified", "changed the leaf"
+        MOVED = "moved", "moved the leaf"
+        REMOVED = "removed", "removed the leaf"
+
+    leaf = models.ForeignKey(Leaf, on_delete=models.CASCADE, related_name="versions")
+    commit = models.CharField(max_length=64)
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    path = models.CharField(max_length=500)
+    old_path = models.CharField(max_length=500, blank=True)
+    blob = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=300)
+    author_name = models.CharField(max_length=200)
+    author_email = models.CharField(max_length=254)
+    reviewed_by = models.CharField(max_length=300, blank=True)
+    submission = models.CharField(max_length=60, blank=True)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["leaf_id", "-position"]
+        constraints = [models.UniqueConstraint(fields=["leaf", "commit"], name="tree_version_commit")]
+        indexes = [models.Index(fields=["leaf", "-position"], name="tree_version_leaf")]
+
+    def __str__(self) -> str:
+        return f"{self.author_name} {self.get_kind_display()}"
+
+
 class Folder(models.Model):
     """A folder of the tree with what lies under it at any depth, so that browsing counts nothing."""
 
-    path = models.CharField(max_length=300, unique=True)
-    parent = models.CharField(max_length=300, db_index=True)
-    name = models.CharField(max_length=120)
+    path = models.CharField(max_length=500, unique=True)
+    parent = models.CharField(max_length=500, db_index=True)
+    name = models.CharField(max_length=255)
     leaf_count = models.PositiveIntegerField()
     seed_count = models.PositiveIntegerField()
 

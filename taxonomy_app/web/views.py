@@ -51,7 +51,11 @@ def health(request: HttpRequest) -> HttpResponse:
     found = checks.examine()
     told: dict[str, Any] = {"status": "ok" if all(part.ok for part in found) else "down"}
     told["parts"] = {
-        part.name: {"ok": part.ok, "seconds": round(part.seconds, 4), **({"problem": part.problem} if part.problem else {})}
+        part.name: {
+            "ok": part.ok,
+            "seconds": round(part.seconds, 4),
+            **({"problem": part.problem} if part.problem else {}),
+        }
         for part in found
     }
     return JsonResponse(told, status=200 if told["status"] == "ok" else 503)
@@ -61,7 +65,11 @@ def health(request: HttpRequest) -> HttpResponse:
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
     """A public site may be read by robots except where only people work; a closed one not at all."""
-    rules = ["Disallow: /people/", "Disallow: /contributions/", "Disallow: /health/"] if settings.PUBLIC else ["Disallow: /"]
+    rules = (
+        ["Disallow: /people/", "Disallow: /contributions/", "Disallow: /health/"]
+        if settings.PUBLIC
+        else ["Disallow: /"]
+    )
     return HttpResponse("\n".join(["User-agent: *", *rules, ""]), content_type="text/plain; charset=utf-8")
 
 

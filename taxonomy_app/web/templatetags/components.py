@@ -72,7 +72,9 @@ def page_header(content: str, title: str, lead: str = "", eyebrow: str = "") -> 
 
 
 @register.simple_block_tag(end_name="endcard")
-def card(content: str, title: str = "", id: str = "", level: int = 2, hint: str = "", padded: bool = True) -> SafeString:  # noqa: A002  # the attribute's name
+def card(
+    content: str, title: str = "", id: str = "", level: int = 2, hint: str = "", padded: bool = True
+) -> SafeString:  # noqa: A002  # the attribute's name
     """A framed section with a heading; ``padded=False`` for a table or list that reaches the edges."""
     return _render("card", content=content, title=title, id=id, level=level, hint=hint, padded=padded)
 
@@ -209,7 +211,9 @@ def field(bound: BoundField, hint: str = "") -> SafeString:
         attrs["aria-invalid"] = "true"
     if described and layout != "group":
         attrs["aria-describedby"] = " ".join(described)
-    return _render("field", field=bound, control=bound.as_widget(attrs=attrs), hint=hint or bound.help_text, layout=layout)
+    return _render(
+        "field", field=bound, control=bound.as_widget(attrs=attrs), hint=hint or bound.help_text, layout=layout
+    )
 
 
 @register.simple_tag(takes_context=True)

@@ -24,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("email")
         parser.add_argument("--name", default="", help="the name as it is shown (default: the username)")
-        parser.add_argument("--role", choices=Role.values, default=None, help="default: administrator while there is none")
+        parser.add_argument(
+            "--role", choices=Role.values, default=None, help="default: administrator while there is none"
+        )
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
         parser.add_argument("--if-missing", action="store_true", help="do nothing when the username exists")
 

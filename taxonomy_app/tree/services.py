@@ -1,0 +1,344 @@
+"""Keeping the index equal to the taxonomy in git. The only writer of this app's tables.
+
+The index is brought forward commit by commit, so that it is the same whether it followed every commit or was made
+from nothing: who changed what when is read from git alone, and so are the leaves' identities.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from taxonomy_app.tree.models import Folder, IndexState, Leaf, LeafVersion, Seed, folders_above
+from taxonomy_repo.documents import DocumentProblem, DocumentStore
+from taxonomy_repo.identity import Files, LeafStep
+from taxonomy_repo.leaf import KnowledgeSeed, leaf_kind, read_leaf
+from taxonomy_repo.leaf import Leaf as Document
+from taxonomy_repo.store import CommitInfo, StoreProblem, TaxonomyStore
+from workers.planning import seed_fingerprint
+
+_LOG = logging.getLogger(__name__)
+_BATCH = 500
+
+
+def taxonomy_store() -> TaxonomyStore:
+    """The installation's taxonomy."""
+    return _taxonomy_at(str(settings.TAXONOMY_REPOSITORY))
+
+
+def document_store() -> DocumentStore:
+    """The installation's own documents of knowledge leaves."""
+    return _documents_at(str(settings.DOCUMENT_REPOSITORY))
+
+
+@lru_cache(maxsize=4)
+def _taxonomy_at(path: str) -> TaxonomyStore:
+    return TaxonomyStore(path)
+
+
+@lru_cache(maxsize=4)
+def _documents_at(path: str) -> DocumentStore:
+    return DocumentStore(path)
+
+
+@dataclass(frozen=True)
+class IndexResult:
+    """What an update did: the commit shown now, and how many leaves were written."""
+
+    commit: str
+    leaves_written: int
+    rebuilt: bool = False
+
+
+@dataclass
+class _Row:
+    """What the walk has learnt of one leaf, to be written once however many commits touched it.
+
+    ``files`` is what the leaf has, or had last when it is gone; None when only its removal was walked over.
+    """
+
+    steps: list[tuple[int, CommitInfo, LeafStep]] = field(default_factory=list)
+    files: Files | None = None
+    gone: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.steps[-1][2].path
+
+    @property
+    def changed(self) -> CommitInfo:
+        return self.steps[-1][1]
+
+
+def index_update(*, now: datetime) -> IndexResult:
+    """Bring the index to the taxonomy's newest commit. Calling it again, or twice at once, changes nothing more.
+
+    An index whose commit is not part of the taxonomy's history (another repository was put in place) is made anew.
+    """
+    store = taxonomy_store()
+    head = store.head()
+    # Outside the transaction: when there is nothing to do, which is nearly always, nothing is locked.
+    state = IndexState.objects.filter(pk=IndexState.ONLY).first()
+    if head is None or (state is not None and state.commit == head):
+        return IndexResult(head or "", 0)
+    with transaction.atomic():
+        IndexState.objects.get_or_create(pk=IndexState.ONLY)
+        state = IndexState.objects.select_for_update().get(pk=IndexState.ONLY)
+        head = store.head()
+        if head is None or state.commit == head:
+            return IndexResult(head or "", 0)
+        follows = bool(state.commit) and _knows(store, head, state.commit)
+        if state.commit and not follows:
+            _LOG.warning("The index shows %s, which the taxonomy does not know: it is made anew.", state.commit[:12])
+        written = _bring_forward(store, state.commit if follows else None, head)
+        state.commit, state.indexed_at = head, now
+        state.save(update_fields=["commit", "indexed_at"])
+    return IndexResult(head, written, rebuilt=not follows)
+
+
+def index_rebuild(*, now: datetime) -> IndexResult:
+    """Forget the index and make it from git alone, with the same result, identities included.
+
+    Other apps point to leaves by ``leaf_id``, never by row, so nothing of theirs breaks.
+    """
+    with transaction.atomic():
+        IndexState.objects.update_or_create(pk=IndexState.ONLY, defaults={"commit": "", "indexed_at": None})
+        Folder.objects.all().delete()
+        Leaf.objects.all().delete()
+        return index_update(now=now)
+
+
+def _knows(store: TaxonomyStore, head: str, commit: str) -> bool:
+    try:
+        return store.contains(head, commit)
+    except StoreProblem:
+        return False
+
+
+def _bring_forward(store: TaxonomyStore, since: str | None, head: str) -> int:
+    if since is None:
+        # Nothing of it, or what another history left behind.
+        Leaf.objects.all().delete()
+    rows = _walk(store.walk(since, head), first=_next_position())
+    _make_room(rows)
+    for batch in _batches(rows.items()):
+        _write(batch, store)
+    _count_folders()
+    return len(rows)
+
+
+def _next_position() -> int:
+    last = LeafVersion.objects.order_by().aggregate(last=Max("position"))["last"]
+    return 0 if last is None else int(last) + 1
+
+
+def _walk(commits: Iterable[tuple[CommitInfo, list[LeafStep]]], *, first: int) -> dict[str, _Row]:
+    """Where each touched leaf stands in the end, by identity. Commits are numbered from ``first`` on."""
+    rows: dict[str, _Row] = {}
+    for position, (info, steps) in enumerate(commits, first):
+        for step in steps:
+            row = rows.setdefault(step.leaf_id, _Row())
+            row.steps.append((position, info, step))
+            row.gone = step.files is None
+            row.files = step.files or row.files
+    return rows
+
+
+def _make_room(rows: dict[str, _Row]) -> None:
+    """Take leaves that moved or went off their paths first: two may be changing places."""
+    for batch in _batches(rows.items()):
+        where = {key: row.path for key, row in batch}
+        leaving = [
+            leaf
+            for leaf in Leaf.objects.filter(leaf_id__in=where).only("leaf_id", "path")
+            if where[str(leaf.leaf_id)] != leaf.path
+        ]
+        for leaf in leaving:
+            leaf.path = f"//{leaf.leaf_id}"  # a path that no leaf can have
+        Leaf.objects.bulk_update(leaving, ["path"])
+    removed = [uuid.UUID(key) for key, row in rows.items() if row.gone]
+    for start in range(0, len(removed), _BATCH):
+        some = removed[start : start + _BATCH]
+        Leaf.objects.filter(leaf_id__in=some, removed_at__isnull=True).update(removed_at=Now())
+
+
+def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
+    known = {str(leaf.leaf_id): leaf for leaf in Leaf.objects.filter(leaf_id__in=[key for key, _ in batch])}
+    fresh: list[Leaf] = []
+    changed: list[Leaf] = []
+    rewritten: list[Leaf] = []
+    seeds: list[Seed] = []
+    versions: list[LeafVersion] = []
+    for key, row in batch:
+        leaf = known.get(key)
+        if leaf is None:
+            leaf = Leaf(leaf_id=uuid.UUID(key))
+            fresh.append(leaf)
+        else:
+            changed.append(leaf)
+        before = leaf.blob
+        document = _fill(leaf, row, store)
+        if leaf.blob != before:
+            rewritten.append(leaf)
+            if document is not None:
+                seeds += _seeds_of(leaf, document)
+        versions += (_version_of(leaf, *step) for step in row.steps)
+    Leaf.objects.bulk_create(fresh)
+    Leaf.objects.bulk_update(changed, _WRITTEN)
+    Seed.objects.filter(leaf__in=[leaf.pk for leaf in rewritten]).delete()
+    Seed.objects.bulk_create(seeds, batch_size=_BATCH)
+    LeafVersion.objects.bulk_create(versions, batch_size=_BATCH)
+
+
+_WRITTEN = [
+    "path",
+    "folder",
+    "branch",
+    "kind",
+    "name",
+    "task_description",
+    "domain",
+    "document_outline",
+    "document",
+    "created_by",
+    "blob",
+    "attribution_blob",
+    "data_blob",
+    "seed_count",
+    "problem",
+    "changed_commit",
+    "changed_at",
+    "removed_at",
+]
+
+
+def _fill(leaf: Leaf, row: _Row, store: TaxonomyStore) -> Document | None:
+    """Put what git says into ``leaf``; the leaf as read, or None where nothing of it could be read anew."""
+    leaf.changed_commit, leaf.changed_at = row.changed.commit, row.changed.when
+    if not leaf.added_commit:
+        added = row.steps[0][1]
+        leaf.added_commit, leaf.added_at = added.commit, added.when
+    leaf.path = row.path
+    leaf.folder, _, leaf.name = row.path.rpartition("/")
+    leaf.branch = row.path.partition("/")[0]
+    # A removed leaf keeps its last content: scores and submissions still lead to it.
+    leaf.removed_at = row.changed.when if row.gone else None
+    if row.files is None:
+        return None
+    leaf.blob = row.files[0]
+    leaf.attribution_blob, leaf.data_blob = row.files[1] or "", row.files[2] or ""
+    reading = read_leaf(store.read_blob(leaf.blob), row.path)
+    document = reading.leaf
+    leaf.kind = leaf_kind(row.path, document)
+    wrong = next((problem for problem in reading.problems if problem.severity == "error"), None)
+    leaf.problem = wrong.message[:500] if wrong is not None else ""
+    leaf.task_description = document.task_description if document else ""
+    leaf.domain = document.domain[:200] if document else ""
+    leaf.document_outline = document.document_outline if document else ""
+    leaf.created_by = document.created_by[:120] if document else ""
+    leaf.seed_count = len(document.seed_examples) if document else 0
+    leaf.document = _documents_of(document) if document else None
+    return document
+
+
+def _documents_of(document: Document) -> dict[str, Any] | None:
+    """Where the leaf's texts are; those of this installation with their blobs, so that a page reads them by blob."""
+    reference = document.document
+    if reference is None:
+        return None
+    found: dict[str, Any] = {
+        "repo": reference.repo,
+        "commit": reference.commit,
+        "patterns": list(reference.patterns),
+        "files": [],
+        "problem": "",
+    }
+    documents = document_store()
+    try:
+        names = [name for name, _ in documents.read(reference)]
+        found["files"] = [
+            {"name": name, "blob": documents.repository.blob_at(reference.commit, name)} for name in names
+        ]
+    except (DocumentProblem, StoreProblem) as error:
+        found["problem"] = str(error)
+    return found
+
+
+def _version_of(leaf: Leaf, position: int, info: CommitInfo, step: LeafStep) -> LeafVersion:
+    return LeafVersion(
+        leaf=leaf,
+        commit=info.commit,
+        position=position,
+        kind=step.kind,
+        path=step.path,
+        old_path=step.old_path or "",
+        blob=step.files[0] if step.files else "",
+        title=info.message.partition("\n")[0][:300],
+        author_name=info.author.name[:200],
+        author_email=info.author.email[:254],
+        reviewed_by=", ".join(info.trailers.get("Reviewed-by", ()))[:300],
+        submission=", ".join(info.trailers.get("Submission", ()))[:60],
+        made_at=info.when,
+    )
+
+
+def _seeds_of(leaf: Leaf, document: Document) -> Iterator[Seed]:
+    """The rows of a leaf's questions; ``group`` is the seed's number in the file."""
+    position = 0
+    for group, example in enumerate(document.seed_examples):
+        pairs = (
+            [(pair.question, pair.answer) for pair in example.questions_and_answers]
+            if isinstance(example, KnowledgeSeed)
+            else [(example.question, example.answer)]
+        )
+        for question, answer in pairs:
+            yield Seed(
+                leaf=leaf,
+                position=position,
+                group=group,
+                fingerprint=seed_fingerprint(question, example.context),
+                context=example.context or "",
+                question=question,
+                answer=answer,
+            )
+            position += 1
+
+
+def _count_folders() -> None:
+    """Write the counts of every folder that differ from what is there."""
+    counted: dict[str, tuple[int, int]] = {}
+    for path, seeds in Leaf.objects.present().order_by().values_list("path", "seed_count").iterator(chunk_size=5000):
+        for _, folder in folders_above(path):
+            leaves, total = counted.get(folder, (0, 0))
+            counted[folder] = (leaves + 1, total + seeds)
+    there = {folder.path: folder for folder in Folder.objects.all()}
+    Folder.objects.filter(path__in=[path for path in there if path not in counted]).delete()
+    fresh: list[Folder] = []
+    changed: list[Folder] = []
+    for path, (leaves, seeds) in counted.items():
+        folder = there.get(path)
+        if folder is None:
+            parent, _, name = path.rpartition("/")
+            fresh.append(Folder(path=path, parent=parent, name=name, leaf_count=leaves, seed_count=seeds))
+        elif (folder.leaf_count, folder.seed_count) != (leaves, seeds):
+            folder.leaf_count, folder.seed_count = leaves, seeds
+            changed.append(folder)
+    Folder.objects.bulk_create(fresh, batch_size=_BATCH)
+    Folder.objects.bulk_update(changed, ["leaf_count", "seed_count"], batch_size=_BATCH)
+
+
+def _batches(items: Iterable[tuple[str, _Row]]) -> Iterator[list[tuple[str, _Row]]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

@@ -1,0 +1,14 @@
+"""Short jobs of the taxonomy's index."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from taxonomy_app.tree import services
+
+
+@shared_task(name="seedbed.tree.index")
+def index() -> None:
+    """Bring the index to the newest commit; does nothing when it is there."""
+    services.index_update(now=timezone.now())
