@@ -105,7 +105,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
         flagged=request.GET.get("show") == "forgets",
         under=request.GET.get("q", "").strip()[:200],
     )
-    return render(request, "releases/matrix.html", {"matrix": found, "margin": MARGIN})
+    return render(request, "releases/matrix.html", {"matrix": found, "margin": MARGIN, "margin_strong": 4 * MARGIN})
 
 
 @visible_to_visitors

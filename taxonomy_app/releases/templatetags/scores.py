@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -167,3 +167,57 @@ def interval_bar(comparison: Any, extent: float = 1.0) -> SafeString:
 def short_hash(text: str) -> str:
     """The first ten characters of a commit or hash; the page keeps the whole in a title."""
     return str(text)[:10]
+
+
+VERDICTS = {"kept": ("✓", "kept"), "forgets": ("✕", "forgets"), "uncertain": ("?", "not certain")}
+
+
+@register.simple_tag
+def verdict_mark(verdict: str) -> SafeString:
+    """What a release kept of an earlier leaf, as a sign and a word."""
+    sign, word = VERDICTS[verdict]
+    tone = {"kept": "gain", "forgets": "loss"}.get(verdict, "open")
+    return format_html(
+        '<span class="outcome outcome-{}"><span aria-hidden="true">{}</span> {}</span>', tone, sign, word
+    )
+
+
+@register.filter
+def comparisons(rows: Iterable[Any]) -> list[Any]:
+    """The comparison of each row, for ``extent``."""
+    return [row.comparison for row in rows]
+
+
+@register.filter
+def comparable(rows: Iterable[Any]) -> list[Any]:
+    """The rows of two releases that have a paired difference, for ``extent``."""
+    return [row.comparable for row in rows]
+
+
+@register.filter
+def as_list(value: Any) -> list[Any]:
+    return [value]
+
+
+@register.filter
+def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
+    return mapping.get(key, "")
+
+
+@register.filter
+def counted(count: int, words: str) -> str:
+    """``{{ 3|counted:"seed,seeds" }}`` → ``3 seeds``."""
+    one, many = words.split(",")
+    return f"{count} {one if count == 1 else many}"
+
+
+@register.filter
+def setting_value(value: Any) -> str:
+    """A setting as people read it: nothing for None, yes and no, lists with commas."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
