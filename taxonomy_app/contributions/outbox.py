@@ -17,14 +17,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from kombu.exceptions import OperationalError
-from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
-from taxonomy_repo.store import Conflict, FileChange, Person, TaxonomyStore
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import PendingCommit, State, Submission, SubmissionEvent
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree import services as tree_services
 from taxonomy_repo.leaf import read_leaf
+from taxonomy_repo.store import Conflict, FileChange, Person, TaxonomyStore
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +199,17 @@ def _with_document(pending: PendingCommit) -> bytes:
         PendingCommit.objects.filter(pk=pending.pk).update(document_commit=reference.commit)
         pending.document_commit = reference.commit
     return documents.with_document(leaf, replace(leaf.document, commit=pending.document_commit))
+
+
+def _merged(store: TaxonomyStore, pending: PendingCommit, theirs: bytes, path: str) -> bytes:
+    """The approved leaf and the taxonomy's joined seed by seed. Raises _TrueConflict where both changed one seed."""
+    from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
+
+    base = store.read_blob(pending.base_blob) if pending.base_blob else None
+    try:
+        return merge_leaf_bytes(base=base, ours=_with_document(pending), theirs=theirs, path=path)
+    except MergeConflict as conflict:
+        raise _TrueConflict(theirs, str(conflict)) from None
 
 
 def _joined_attribution(theirs: bytes, ours: bytes) -> bytes:

@@ -40,7 +40,7 @@ from taxonomy_app.contributions.models import Draft, Kind
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.people.permissions import signed_in
-from taxonomy_app.tree.models import Leaf
+from taxonomy_app.tree.models import Folder, Leaf
 
 MOST_PLACES = 40
 
@@ -78,18 +78,17 @@ def new(request: HttpRequest) -> HttpResponse:
 def places(request: HttpRequest) -> HttpResponse:
     """Folders of the tree for the field's suggestions (a fragment)."""
     found = _places(request.GET.get("kind", ""), request.GET.get("folder", ""))
-    return render(request, "contributions/parts/places.html", {"places": found})
+    return render(request, "contributions/_places.html", {"places": found})
 
 
 def _places(kind: str, text: str) -> list[str]:
-    """Folders below the kind's branch that hold leaves and whose path has ``text``."""
+    """Folders below the kind's branch whose path has ``text``."""
     branch = documents.BRANCH_OF_KIND[Kind(kind if kind in Kind.values else Kind.FREEFORM)]
-    leaves = Leaf.objects.present().under(branch)
+    folders = Folder.objects.filter(path__startswith=f"{branch}/")
     if text.strip():
-        leaves = leaves.filter(path__icontains=text.strip().replace(" ", "_"))
-    paths = leaves.order_by("path").values_list("path", flat=True)[:1000]
-    folders = dict.fromkeys(path.rsplit("/", 1)[0].removeprefix(branch).strip("/") for path in paths)
-    return [folder for folder in folders if folder][:MOST_PLACES]
+        folders = folders.filter(path__icontains=text.strip().replace(" ", "_"))
+    paths = folders.order_by("path").values_list("path", flat=True)[:MOST_PLACES]
+    return [path.removeprefix(f"{branch}/") for path in paths]
 
 
 @signed_in
@@ -246,7 +245,7 @@ def draft_check(request: HttpRequest, pk: int) -> HttpResponse:
         status = 422
     files = services.draft_problems(found)
     context |= {"problems": files.problems, "editor": editor_for(found, files.problems), "saved_at": found.updated_at}
-    return render(request, "contributions/parts/checks.html", context, status=status)
+    return render(request, "contributions/_checks.html", context, status=status)
 
 
 # --- YAML ---------------------------------------------------------------------------------------

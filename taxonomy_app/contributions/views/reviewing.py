@@ -82,7 +82,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "kinds": Kind.choices,
         "filtered": any(chosen[name] for name in FILTERS if name != "state") or chosen["state"] != State.SUBMITTED,
     }
-    template = "contributions/parts/queue_rows.html" if request.htmx else "contributions/queue.html"  # type: ignore[attr-defined]  # django-htmx
+    template = "contributions/_queue_rows.html" if request.htmx else "contributions/queue.html"  # type: ignore[attr-defined]  # django-htmx
     return render(request, template, context)
 
 
@@ -216,4 +216,4 @@ def alike(request: HttpRequest, pk: int) -> HttpResponse:
     """Seeds of the whole taxonomy and of other open submissions that ask nearly the same (a fragment)."""
     found = reviewed_or_404(pk)
     context = {"submission": found, "alike": alike_seeds(found)}
-    return render(request, "contributions/parts/alike.html", context)
+    return render(request, "contributions/_alike.html", context)

@@ -1,0 +1,74 @@
+// Deciding by keyboard: a, c or r asks once more, Enter confirms, and the page lands on the next submission.
+import "./contributions/contributions.css";
+
+const TITLES = {
+  approve: ["Approve this?", "It goes into the taxonomy right away.", "Approve"],
+  request_changes: ["Request changes?", "The author gets it back with your reason:", "Request changes"],
+  reject: ["Reject this?", "It is closed for good. The author reads your reason:", "Reject"],
+};
+
+class ReviewDecision extends HTMLElement {
+  connectedCallback() {
+    this.form = this.querySelector("form[method=post]");
+    this.dialog = this.querySelector("dialog");
+    const hint = this.querySelector("[data-keys]");
+    if (hint) hint.hidden = false;
+    this.form.addEventListener("submit", this.onSubmit);
+    this.dialog.addEventListener("close", this.onClose);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("keydown", this.onKey);
+  }
+
+  reason() {
+    const canned = this.form.elements.canned.value;
+    const own = this.form.elements.reason.value.trim();
+    return [canned, own].filter(Boolean).join("\n");
+  }
+
+  onKey = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || this.dialog.open) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const button = this.form.querySelector(`button[data-key="${CSS.escape(event.key)}"]`);
+    if (!button || button.disabled) return;
+    event.preventDefault();
+    this.ask(button);
+  };
+
+  onSubmit = (event) => {
+    if (this.confirmed) return;
+    event.preventDefault();
+    this.ask(event.submitter);
+  };
+
+  ask(button) {
+    if (button.value !== "approve" && !this.reason()) {
+      this.form.elements.reason.setCustomValidity("Write the reason, or choose a sentence. The author reads it.");
+      this.form.elements.reason.reportValidity();
+      this.form.elements.reason.setCustomValidity("");
+      this.form.elements.reason.focus();
+      return;
+    }
+    const [title, text, yes] = TITLES[button.value];
+    this.asked = button;
+    this.dialog.querySelector("[data-title]").textContent = title;
+    this.dialog.querySelector("[data-text]").textContent = [text, button.value === "approve" ? "" : this.reason()].filter(Boolean).join("\n\n");
+    const confirm = this.dialog.querySelector("[data-yes]");
+    confirm.textContent = yes;
+    confirm.classList.toggle("btn-error", button.value === "reject");
+    confirm.classList.toggle("btn-primary", button.value !== "reject");
+    this.dialog.returnValue = "";
+    this.dialog.showModal();
+    confirm.focus();
+  }
+
+  onClose = () => {
+    if (this.dialog.returnValue !== "yes") return;
+    this.confirmed = true;
+    this.form.requestSubmit(this.asked);
+  };
+}
+
+customElements.define("review-decision", ReviewDecision);
