@@ -164,7 +164,7 @@ def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
 
 
 def walk(repository: Repository, since: str | None, until: str) -> Iterator[tuple[pygit2.Commit, list[LeafStep]]]:
-    """Every commit after ``since`` (None: from the first on) up to ``until``, oldest first, with what it did to leaves."""
+    """Every commit after ``since`` (None: from the first) up to ``until``, oldest first, and what it did to leaves."""
     commits = list(repository.first_parents(until, since))
     at = Identities() if since is None else identities(repository, since)
     for commit in reversed(commits):

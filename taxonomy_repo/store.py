@@ -210,7 +210,7 @@ class TaxonomyStore:
         return sorted(found, key=lambda change: change.path)
 
     def walk(self, since: str | None, until: str) -> Iterator[tuple[CommitInfo, list[LeafStep]]]:
-        """Every commit after ``since`` (None: from the first) up to ``until``, oldest first, with what it did to leaves.
+        """Every commit after ``since`` (None: all) up to ``until``, oldest first, with what it did to leaves.
 
         ``CommitInfo.path`` is empty here: the steps name the leaves, their identities and blobs. ``since`` must be
         part of ``until``'s history (see :meth:`contains`).
