@@ -1,0 +1,340 @@
+"""The form on which a round is planned, and the filters of the samples page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from pydantic import ValidationError as SpecError
+
+from taxonomy_app.rounds.model_checks import check_endpoint, check_model
+from taxonomy_app.rounds.models import Round
+from taxonomy_app.rounds.planning import recipe_with
+from taxonomy_app.rounds.services.record import artifact_store
+from taxonomy_app.tree.models import Branch, Leaf
+from workers.recipes import recipe, recipe_names
+from workers.specs import BUNDLED_MODEL, ModelReference, Recipe, TeacherReference
+
+# Above this number of leaves single ones are not listed; folders are.
+MOST_LISTED = 300
+SOURCES = (
+    ("auto", "A server that the worker starts: vLLM where it is installed, else transformers"),
+    ("vllm", "vLLM, started by the worker"),
+    ("transformers", "transformers, started by the worker (slow)"),
+    ("endpoint", "A server that is running already (any OpenAI-compatible URL)"),
+)
+# The names of workers.teacher.profiles, which the web does not import; a test holds them together.
+PROFILES = (
+    ("auto", "By the model's name and chat template"),
+    ("bundled-small", "The bundled small model: continues a text"),
+    ("generic-base", "A base model: continues a text"),
+    ("generic-instruct", "An instruct model: follows a chat"),
+    ("mixtral-8x7b-instruct", "Mixtral-8x7B-Instruct, as in the paper"),
+)
+SCOPES = (
+    ("all", "All leaves"),
+    ("new", "Leaves that are new or changed since the last release"),
+    ("some", "Those ticked below"),
+)
+
+
+def recipe_choices() -> list[tuple[str, str]]:
+    return [(name, recipe(name).title) for name in recipe_names()]
+
+
+@dataclass
+class LeafGroup:
+    """A folder in the list of leaves: the second level of the tree, such as ``compositional_skills/writing``."""
+
+    folder: str
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+@dataclass
+class LeafBranch:
+    name: str
+    title: str
+    count: int = 0
+    groups: list[LeafGroup] = field(default_factory=list)
+
+
+class RoundForm(forms.Form):
+    """What a round is made of. Only ``recipe`` must be given; ``views.round_new`` describes every field."""
+
+    title = forms.CharField(label="Name", max_length=120, required=False, help_text="Empty: “Round” and its number.")
+    choose = forms.ChoiceField(label="Leaves", choices=SCOPES, widget=forms.RadioSelect, initial="all", required=False)
+    folders = forms.MultipleChoiceField(label="Folders", required=False, widget=forms.CheckboxSelectMultiple)
+    leaves = forms.TypedMultipleChoiceField(
+        label="Single leaves", required=False, coerce=UUID, widget=forms.CheckboxSelectMultiple
+    )
+    recipe = forms.ChoiceField(label="Recipe", choices=recipe_choices, widget=forms.RadioSelect)
+    samples_per_leaf = forms.IntegerField(
+        label="Samples for each leaf",
+        min_value=1,
+        max_value=100_000,
+        required=False,
+        help_text="How many should be left after the filters. Empty: as in the recipe.",
+    )
+    control = forms.ChoiceField(
+        label="Control arm",
+        required=False,
+        choices=(
+            ("recipe", "As in the recipe"),
+            ("yes", "Yes: also tune a student without replay"),
+            ("no", "No"),
+        ),
+        initial="recipe",
+        help_text="Shows what replay keeps from being forgotten. Doubles the time of tuning.",
+    )
+    held_out_percent = forms.IntegerField(
+        label="Seeds held out, in percent",
+        min_value=0,
+        max_value=90,
+        required=False,
+        help_text="Kept from teacher and student, and used to score the leaf. Empty: as in the recipe.",
+    )
+    benchmark_limit = forms.IntegerField(
+        label="Items of each benchmark, at most", min_value=1, max_value=1_000_000, required=False
+    )
+    random_seed = forms.IntegerField(
+        label="Random seed",
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+        help_text="The same seed and inputs give the same data. Empty: the round's number.",
+    )
+    teacher_source = forms.ChoiceField(
+        label="Where the teacher answers", choices=SOURCES, initial="auto", required=False
+    )
+    teacher_model = forms.CharField(
+        label="Teacher's model",
+        max_length=500,
+        required=False,
+        initial=BUNDLED_MODEL,
+        help_text="The bundled model, a folder, owner/model of the hub, or the name that the running server knows.",
+    )
+    teacher_revision = forms.CharField(label="Revision", max_length=100, required=False)
+    teacher_url = forms.CharField(
+        label="URL of the running server",
+        max_length=500,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "http://teacher:8000/v1", "inputmode": "url"}),
+    )
+    teacher_key_variable = forms.RegexField(
+        r"\A[A-Z][A-Z0-9_]{0,99}\Z",
+        label="Variable with the key",
+        required=False,
+        help_text="The name of the worker's environment variable that holds the key; never the key itself.",
+        error_messages={"invalid": "Write the name of a variable, in capitals, such as TEACHER_KEY; not the key."},
+    )
+    teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto", required=False)
+    student = forms.ChoiceField(label="Student", widget=forms.RadioSelect, required=False)
+    student_name = forms.CharField(
+        label="Another student",
+        max_length=500,
+        required=False,
+        help_text="A folder (/models/my-student), owner/model of the hub, or artifact:… of an earlier round.",
+    )
+    student_revision = forms.CharField(label="Revision", max_length=100, required=False)
+    seen_by_workers = forms.BooleanField(
+        label="The workers see folders and servers that this server does not", required=False
+    )
+    planned_from = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, leaves: Iterable[Leaf], **kwargs: Any) -> None:
+        """``leaves`` are all that are in the taxonomy now."""
+        from taxonomy_app.releases.queries import current_release
+
+        super().__init__(*args, **kwargs)
+        self.all_leaves = list(leaves)
+        self.usable = [leaf for leaf in self.all_leaves if leaf.seed_count and not leaf.problem]
+        self.release = current_release()
+        self.branches = _branches(self.usable)
+        folders = [branch.name for branch in self.branches]
+        folders += [group.folder for branch in self.branches for group in branch.groups]
+        self.fields["folders"].choices = [(folder, folder) for folder in folders]  # type: ignore[attr-defined]
+        self.fields["leaves"].choices = [(str(leaf.leaf_id), leaf.path) for leaf in self.usable]  # type: ignore[attr-defined]
+        students = [("bundled", "The bundled small model (SmolLM2-135M-Instruct)")]
+        if self.release is not None:
+            students.insert(0, ("release", f"The current release, {self.release.name}"))
+        students.append(("other", "Another model"))
+        self.fields["student"].choices = students  # type: ignore[attr-defined]
+        self.fields["student"].initial = students[0][0]
+        self.fields["recipe"].initial = recipe_names()[0]
+
+    @property
+    def lists_leaves(self) -> bool:
+        return len(self.usable) <= MOST_LISTED
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        return [recipe(name) for name in recipe_names()]
+
+    def ticked(self, name: str) -> set[str]:
+        """What is ticked now in ``folders`` or ``leaves``."""
+        return {str(value) for value in (self[name].value() or ())}
+
+    @property
+    def ticked_folders(self) -> set[str]:
+        return self.ticked("folders")
+
+    @property
+    def ticked_leaves(self) -> set[str]:
+        return self.ticked("leaves")
+
+    @property
+    def new_leaf_ids(self) -> set[UUID]:
+        return new_since_last_release(self.usable)
+
+    # -- checks, each at its field
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        self._clean_leaves(data)
+        self._clean_recipe(data)
+        self._clean_teacher(data)
+        self._clean_student(data)
+        return data
+
+    def _clean_leaves(self, data: dict[str, Any]) -> None:
+        choose = data.get("choose") or ("some" if data.get("leaves") or data.get("folders") else "all")
+        if choose == "all":
+            chosen = {leaf.leaf_id for leaf in self.usable}
+        elif choose == "new":
+            chosen = self.new_leaf_ids
+            if not chosen and self.usable:
+                self.add_error("choose", "Nothing is new since the last release. Choose other leaves.")
+                return
+        else:
+            chosen = set(data.get("leaves") or ())
+            folders = tuple(f"{folder}/" for folder in data.get("folders") or ())
+            chosen |= {leaf.leaf_id for leaf in self.usable if leaf.path.startswith(folders)} if folders else set()
+        if not chosen and "leaves" not in self.errors and "folders" not in self.errors:
+            self.add_error("choose", "Choose at least one leaf." if self.usable else "The taxonomy has no leaves yet.")
+        data["leaf_ids"] = chosen
+
+    def _clean_recipe(self, data: dict[str, Any]) -> None:
+        if "recipe" not in data:
+            return
+        control = {"yes": True, "no": False}.get(data.get("control") or "")
+        percent = data.get("held_out_percent")
+        try:
+            data["made_recipe"] = recipe_with(
+                recipe(data["recipe"]),
+                samples_per_leaf=data.get("samples_per_leaf"),
+                control=control,
+                held_out_share=None if percent is None else percent / 100,
+                benchmark_limit=data.get("benchmark_limit"),
+            )
+        except SpecError as error:
+            self.add_error("recipe", str(error.errors()[0]["msg"]))
+
+    def _clean_teacher(self, data: dict[str, Any]) -> None:
+        seen = bool(data.get("seen_by_workers"))
+        source = data.get("teacher_source") or "auto"
+        model = ModelReference(
+            name=data.get("teacher_model") or BUNDLED_MODEL, revision=data.get("teacher_revision") or None
+        )
+        url = data.get("teacher_url") or ""
+        if source == "endpoint":
+            try:
+                if not url:
+                    raise ValidationError("Write the URL of the teacher's server, such as http://teacher:8000/v1.")
+                url = check_endpoint(url, seen_by_workers=seen)
+            except ValidationError as error:
+                self.add_error("teacher_url", error)
+        elif url:
+            self.add_error("teacher_url", "This URL would not be used: choose the running server, or empty the field.")
+        else:
+            try:
+                check_model(model, artifact_store(), seen_by_workers=seen)
+            except ValidationError as error:
+                self.add_error("teacher_model", error)
+        data["teacher"] = TeacherReference(
+            source=source,
+            model=model,
+            url=url or None,
+            key_variable=data.get("teacher_key_variable") or None,
+            profile=data.get("teacher_profile") or "auto",
+        )
+
+    def _clean_student(self, data: dict[str, Any]) -> None:
+        choice = data.get("student") or ("other" if data.get("student_name") else self.fields["student"].initial)
+        revision = None
+        if choice == "bundled":
+            name = BUNDLED_MODEL
+        elif choice == "release" and self.release is not None:
+            name = self.release.student_model
+        else:
+            name, revision = data.get("student_name") or "", data.get("student_revision") or None
+        if not name:
+            self.add_error("student_name", "Write which model is to be tuned.")
+            return
+        data["student_reference"] = ModelReference(name=name, revision=revision)
+        try:
+            check_model(data["student_reference"], artifact_store(), seen_by_workers=bool(data.get("seen_by_workers")))
+        except ValidationError as error:
+            self.add_error("student_name" if choice == "other" else "student", error)
+
+
+def _branches(leaves: list[Leaf]) -> list[LeafBranch]:
+    found: dict[str, LeafBranch] = {}
+    groups: dict[str, LeafGroup] = {}
+    for leaf in leaves:
+        segments = leaf.path.split("/")
+        branch = found.setdefault(leaf.branch, LeafBranch(leaf.branch, Branch(leaf.branch).label))
+        branch.count += 1
+        # A leaf right below its branch stands in a group of the branch's own name.
+        folder = "/".join(segments[:2]) if len(segments) > 2 else segments[0]
+        if folder not in groups:
+            groups[folder] = LeafGroup(folder)
+            branch.groups.append(groups[folder])
+        groups[folder].leaves.append(leaf)
+    return list(found.values())
+
+
+def new_since_last_release(leaves: Iterable[Leaf]) -> set[UUID]:
+    """Leaves whose present version no release's round has taught."""
+    from taxonomy_app.rounds.models import RoundLeaf
+
+    latest = Round.objects.filter(release__isnull=False).newest_first().values("pk")
+    taught = set(RoundLeaf.objects.filter(round__in=latest).values_list("leaf_id", "blob"))
+    return {leaf.leaf_id for leaf in leaves if (leaf.leaf_id, leaf.blob) not in taught}
+
+
+def initial_from(earlier: Round) -> dict[str, Any]:
+    """The form filled in as an earlier round was planned."""
+    plan = earlier.read_plan()
+    teacher, made = plan.teacher, plan.recipe
+    known = {name: recipe(name) for name in recipe_names()}
+    base = known.get(made.name)
+    initial: dict[str, Any] = {
+        "choose": "some",
+        "leaves": [pin.leaf_id for pin in plan.leaves],
+        "recipe": made.name if base else recipe_names()[0],
+        "samples_per_leaf": made.generation.samples_per_leaf,
+        "control": "yes" if made.tuning.control != "none" else "no",
+        "held_out_percent": round(made.held_out_share * 100),
+        "benchmark_limit": made.evaluation.limit,
+        "random_seed": plan.random_seed,
+        "teacher_source": teacher.source,
+        "teacher_model": teacher.model.name,
+        "teacher_revision": teacher.model.revision or "",
+        "teacher_url": teacher.url or "",
+        "teacher_key_variable": teacher.key_variable or "",
+        "teacher_profile": teacher.profile,
+        "planned_from": earlier.pk,
+    }
+    if plan.student.name == BUNDLED_MODEL:
+        initial["student"] = "bundled"
+    else:
+        initial |= {
+            "student": "other",
+            "student_name": plan.student.name,
+            "student_revision": plan.student.revision or "",
+        }
+    return initial

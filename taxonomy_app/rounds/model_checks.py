@@ -1,0 +1,113 @@
+"""What the web can say about a model or an endpoint before a worker tries it: is it spelled right, is it there at all.
+
+The workers may see folders and networks that the web does not, so whoever plans may say that they do; the stage then
+reports the same problems in its own words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+
+from workers.artifacts import ArtifactProblem, ArtifactStore
+from workers.specs import BUNDLED_MODEL, ModelReference
+
+_HUB_ID = re.compile(r"\A[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z")
+_REVISION = re.compile(r"\A[A-Za-z0-9][\w./-]{0,99}\Z")
+# A person waits for the answer.
+_CONNECT_SECONDS = 2.0
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+
+
+def check_model(reference: ModelReference, store: ArtifactStore, *, seen_by_workers: bool = False) -> None:
+    """Whether the name can be a model: bundled, a release's student, a folder here, or spelled like a hub id.
+
+    Raises:
+        ValidationError: it cannot, in a sentence that says what to do.
+    """
+    name = reference.name
+    if reference.revision is not None and not _REVISION.match(reference.revision):
+        raise ValidationError("A revision is a branch, a tag or a commit of the model's hub page.")
+    if name.startswith("bundled:"):
+        if name != BUNDLED_MODEL:
+            raise ValidationError(f"The only bundled model is {BUNDLED_MODEL}.")
+    elif name.startswith("artifact:"):
+        _check_artifact(name.removeprefix("artifact:"), store)
+    elif name.startswith("/"):
+        if not seen_by_workers:
+            check_folder(Path(name))
+    elif name.startswith((".", "~")):
+        raise ValidationError("Write the whole path of the folder, beginning with a slash.")
+    elif not _HUB_ID.match(name):
+        raise ValidationError(
+            f"“{name}” is neither a folder nor a model of the hub. Write /path/to/folder, or owner/model."
+        )
+
+
+def _check_artifact(artifact_id: str, store: ArtifactStore) -> None:
+    try:
+        there = store.artifact(artifact_id).complete
+    except ArtifactProblem:
+        there = False
+    if not there:
+        raise ValidationError(f"There is no finished artifact called {artifact_id}. Choose a release's student.")
+
+
+def check_folder(folder: Path) -> None:
+    """Whether a folder on this machine holds a model in the format of transformers.
+
+    Raises:
+        ValidationError: it does not; the message names what is missing.
+    """
+    if not folder.is_dir():
+        raise ValidationError(
+            f"There is no folder {folder} on this server. Correct the path, or tick that the workers see it."
+        )
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        understood = isinstance(config, dict) and bool(config.get("model_type") or config.get("architectures"))
+    except FileNotFoundError:
+        raise ValidationError(f"{folder} is not a model: it has no config.json. Choose a model's own folder.") from None
+    except (OSError, ValueError):
+        understood = False
+    if not understood:
+        raise ValidationError(f"{folder} is not a model: its config.json does not describe one.")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise ValidationError(f"{folder} has no tokenizer. Save the model's tokenizer beside it.")
+    if not any(folder.glob("*.safetensors")):
+        raise ValidationError(f"{folder} has no weights in safetensors format. Save the model as safetensors.")
+
+
+def check_endpoint(url: str, *, seen_by_workers: bool = False) -> str:
+    """The URL of an OpenAI-compatible server without its last slash.
+
+    Raises:
+        ValidationError: it is malformed, carries a secret, or nothing answers there.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise ValidationError(f"“{url}” is not a URL. Write it like http://teacher:8000/v1.") from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s<>\"{}|\\^`]", url):
+        raise ValidationError(f"“{url}” is not the URL of a server. Write it like http://teacher:8000/v1.")
+    if parts.username or parts.password:
+        raise ValidationError("A URL must not hold a name or a password. Name the worker's variable that has the key.")
+    if parts.query or parts.fragment:
+        raise ValidationError("Leave out what follows “?” or “#”: the URL ends with the path, such as /v1.")
+    if not seen_by_workers:
+        try:
+            with socket.create_connection((host, port), timeout=_CONNECT_SECONDS):
+                pass
+        except OSError as error:
+            why = error.strerror or "no answer"
+            raise ValidationError(
+                f"Nothing answers at {host}, port {port} ({why}). "
+                "Start the teacher's server or correct the URL, or tick that the workers reach it."
+            ) from None
+    return url.rstrip("/")

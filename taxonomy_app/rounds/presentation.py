@@ -1,0 +1,192 @@
+"""What pages say about rounds: durations in words, what is happening, how a stage stands. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from taxonomy_app.rounds.models import Round, RoundState, Stage, StageState
+from workers.specs import ModelReference, RoundPlan, StageKind, TeacherReference
+
+WHAT_STAGES_DO = {
+    StageKind.GENERATION: "The teacher writes samples from the seeds; judges and filters keep the good ones.",
+    StageKind.MIXTURE: "Samples, seeds and replay are mixed into the phases of tuning.",
+    StageKind.TUNING: "The student is tuned, phase by phase.",
+    StageKind.CONTROL: "A second student is tuned without replay, to show what replay keeps.",
+    StageKind.EVALUATION: "Every model is scored on the held-out seeds and on benchmarks.",
+}
+_NOW_DOING = {
+    StageKind.GENERATION: "The teacher is writing samples",
+    StageKind.MIXTURE: "The samples are being mixed with replay",
+    StageKind.TUNING: "The student is being tuned",
+    StageKind.CONTROL: "The control is being tuned without replay",
+    StageKind.EVALUATION: "The models are being scored",
+}
+# A first guess of what is left needs a few seconds of running.
+_LEAST_SECONDS = 5.0
+
+
+def duration_words(seconds: float | None) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds is None:
+        return ""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole < 600 and whole % 60 else f"{round(whole / 60)} min"
+    if whole < 86_400:
+        hours, minutes = divmod(round(whole / 60), 60)
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(round(whole / 3600), 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def model_words(reference: ModelReference | dict[str, Any]) -> str:
+    name = reference["name"] if isinstance(reference, dict) else reference.name
+    revision = reference.get("revision") if isinstance(reference, dict) else reference.revision
+    shown = {"bundled:smollm2-135m-instruct": "SmolLM2-135M-Instruct (bundled)"}.get(name, name)
+    return f"{shown} @ {revision[:12]}" if revision else shown
+
+
+def teacher_words(teacher: TeacherReference) -> str:
+    where = {
+        "auto": "a server that the worker starts",
+        "vllm": "vLLM",
+        "transformers": "transformers",
+        "endpoint": "a running server",
+    }
+    return f"{model_words(teacher.model)}, on {where[teacher.source]}"
+
+
+@dataclass(frozen=True)
+class StageView:
+    """A stage as the timeline shows it. ``elapsed`` and ``left`` are in seconds, None where unknown."""
+
+    stage: Stage
+    does: str
+    tries: int
+    elapsed: float | None
+    left: float | None
+
+    @property
+    def badge(self) -> tuple[str, str]:
+        """Words and tone."""
+        stage = self.stage
+        if stage.state == StageState.DONE and stage.reused:
+            return "Reused", "good"
+        if stage.state == StageState.PENDING and stage.problem:
+            return "Waits for another round", "attention"
+        return {
+            StageState.PENDING: ("Not yet", "neutral"),
+            StageState.QUEUED: ("Waiting for a worker", "attention"),
+            StageState.RUNNING: ("Running", "busy"),
+            StageState.DONE: ("Done", "good"),
+            StageState.FAILED: ("Failed", "bad"),
+            StageState.CANCELLED: ("Cancelled", "neutral"),
+        }[StageState(stage.state)]
+
+    @property
+    def elapsed_words(self) -> str:
+        return duration_words(self.elapsed)
+
+    @property
+    def left_words(self) -> str:
+        return f"about {duration_words(self.left)} left" if self.left else ""
+
+    @property
+    def progress_words(self) -> str:
+        progress = self.stage.progress
+        done, total, unit = progress.get("done", 0), progress.get("total", 0), progress.get("unit", "")
+        return f"{done:,} of {total:,} {unit}".strip() if total else ""
+
+    @property
+    def figures(self) -> list[tuple[str, str]]:
+        """The numbers beside the bar, names in words."""
+        found = []
+        for name, value in sorted(self.stage.progress.get("figures", {}).items()):
+            shown = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
+            found.append((name.replace("_", " ").capitalize(), shown))
+        return found
+
+
+def stage_views(round_: Round, stages: Sequence[Stage], tries: dict[Any, int], now: datetime) -> list[StageView]:
+    expected = {stage["kind"]: stage["seconds"] for stage in round_.estimate.get("stages", [])}
+    found = []
+    for stage in stages:
+        end = stage.ended_at if not stage.is_active else now
+        elapsed = (end - stage.started_at).total_seconds() if stage.started_at and end else None
+        found.append(
+            StageView(
+                stage,
+                WHAT_STAGES_DO[stage.stage_kind],
+                tries.get(stage.pk, 0),
+                elapsed,
+                _left(stage, elapsed, expected.get(stage.kind)),
+            )
+        )
+    return found
+
+
+def _left(stage: Stage, elapsed: float | None, expected: float | None) -> float | None:
+    """Seconds left: from the pace so far, else from the estimate; None for a stage that is over."""
+    if stage.state not in (StageState.PENDING, StageState.QUEUED, StageState.RUNNING):
+        return None
+    done, total = stage.progress.get("done", 0), stage.progress.get("total", 0)
+    if elapsed and elapsed > _LEAST_SECONDS and total and done > 0.02 * total:
+        return elapsed * max(total - done, 0) / done
+    if expected is None:
+        return None
+    return max(expected - (elapsed or 0.0), 0.0)
+
+
+def round_left(views: Sequence[StageView]) -> float | None:
+    known = [view.left for view in views if view.left is not None]
+    return sum(known) if known else None
+
+
+def happening(round_: Round, views: Sequence[StageView]) -> str:
+    """What is happening now, in one sentence."""
+    if round_.state == RoundState.PLANNED:
+        return "Planned. Nothing runs until it is started."
+    if round_.state == RoundState.CANCELLING:
+        return "Stopping: the worker finishes what it is writing and then stops."
+    if round_.state == RoundState.DONE:
+        return "Done. The release with its scores is made."
+    if round_.state == RoundState.CANCELLED:
+        return "Cancelled." if round_.started_at else "Discarded before it started."
+    if round_.state == RoundState.FAILED:
+        return str((round_.problem or {}).get("message", "Failed."))
+    if not round_.plan_artifact:
+        return "The plan is being written for the workers, with its seeds and documents."
+    for view in views:
+        stage = view.stage
+        name = stage.get_kind_display()
+        if stage.state == StageState.PENDING and stage.problem:
+            return "Another round is making the same data; this one waits and then uses it."
+        if stage.state == StageState.QUEUED:
+            again = "The next attempt at it" if view.tries > 1 else name
+            return f"{again} waits for a free GPU worker."
+        if stage.state == StageState.RUNNING:
+            message = stage.progress.get("message") or _NOW_DOING[stage.stage_kind]
+            return f"{str(message).rstrip('.')}."
+    return "The next stage is being sent."
+
+
+def numbers_of(plan: RoundPlan) -> list[tuple[str, str]]:
+    """The recipe's numbers that decide most, as words and values."""
+    recipe = plan.recipe
+    rows = [
+        ("Samples for each leaf", f"{recipe.generation.samples_per_leaf:,}"),
+        ("Temperature", f"{recipe.generation.temperature:g}"),
+        ("Seeds held out", f"{recipe.held_out_share:.0%}, at least {recipe.held_out_least}"),
+        ("Near-duplicates dropped from", f"{recipe.generation.near_duplicate_threshold:g}"),
+        ("Control arm", "without replay" if recipe.tuning.control != "none" else "none"),
+        ("Precision of tuning", recipe.tuning.compute_dtype),
+        ("Benchmarks", ", ".join(words.replace("_", " ") for words in recipe.evaluation.benchmarks) or "none"),
+    ]
+    if recipe.evaluation.limit:
+        rows.append(("Items of each benchmark", f"{recipe.evaluation.limit:,} at most"))
+    return rows

@@ -1,0 +1,435 @@
+"""The pages of rounds: list, plan, watch, and read what was generated. Everything is decided in ``services``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Count, Prefetch
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from taxonomy_app.people.permissions import administrator_required, visible_to_visitors
+from taxonomy_app.rounds import presentation, services
+from taxonomy_app.rounds.forms import RoundForm, initial_from
+from taxonomy_app.rounds.models import Attempt, Round, RoundState, Stage, StageState
+from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page
+from taxonomy_app.rounds.services.plan import round_estimate
+from taxonomy_app.rounds.services.record import artifact_store
+from taxonomy_app.tree.models import Leaf
+from workers.artifacts import ArtifactProblem
+from workers.specs import StageKind
+
+ROUNDS_ON_A_PAGE = 20
+LEAVES_ON_A_PAGE = 25
+ROWS_ON_A_PAGE = 15
+EVENTS_SHOWN = 60
+MOST_LOG_CHARACTERS = 200_000
+
+
+# --- Lists ------------------------------------------------------------------------------------------------
+
+
+@require_GET
+@visible_to_visitors
+def round_list(request: HttpRequest) -> HttpResponse:
+    """All rounds, the newest first."""
+    rounds = (
+        Round.objects.newest_first()
+        .defer("plan")
+        .select_related("created_by", "release")
+        .annotate(leaf_count=Count("leaves"))
+        .prefetch_related(
+            Prefetch("stages", Stage.objects.order_by("position").only("round_id", "kind", "position", "state"))
+        )
+    )
+    page = Paginator(rounds, ROUNDS_ON_A_PAGE).get_page(request.GET.get("page"))
+    rows = [(each, _visible_release(request, each), _took(each)) for each in page]
+    return render(request, "rounds/list.html", {"page": page, "rows": rows})
+
+
+def _took(each: Round) -> str:
+    if each.started_at is None:
+        return ""
+    return presentation.duration_words(((each.ended_at or timezone.now()) - each.started_at).total_seconds())
+
+
+def _visible_release(request: HttpRequest, each: Round) -> Any:
+    """The round's release if there is one that this person may see."""
+    release = getattr(each, "release", None)
+    if release is None or (release.state != "published" and not request.user.is_authenticated):
+        return None
+    return release
+
+
+# --- Planning ---------------------------------------------------------------------------------------------
+
+
+def _form(request: HttpRequest, initial: dict[str, Any] | None = None) -> RoundForm:
+    leaves = (
+        Leaf.objects.present()
+        .order_by("path")
+        .only("leaf_id", "path", "branch", "kind", "name", "seed_count", "problem", "blob")
+    )
+    return RoundForm(request.POST if request.method == "POST" else None, leaves=leaves, initial=initial)
+
+
+@require_http_methods(["GET", "POST"])
+@administrator_required
+def round_new(request: HttpRequest) -> HttpResponse:
+    """Plan a round. ``?from=<round id>`` fills the form in as that round was planned.
+
+    A POST (form-encoded, with ``csrfmiddlewaretoken``) answers 302 to the planned round's page, whose path is
+    ``/rounds/<round id>/``, or 422 with the form. Nothing runs until ``POST /rounds/<round id>/start/`` (no fields).
+    Fields, all of which but ``recipe`` may be left out:
+
+    - ``title``: the round's name.
+    - ``choose``: ``all`` | ``new`` (new or changed since the last release) | ``some``; without it, ``some`` if
+      ``leaves`` or ``folders`` are given, else ``all``.
+    - ``leaves``: leaf ids, repeated; ``folders``: folders such as ``knowledge`` or ``compositional_skills/writing``,
+      repeated. Both count with ``choose=some`` only.
+    - ``recipe``: a name of ``workers.recipes`` (``quick``, ``lab``, ...).
+    - ``samples_per_leaf``, ``held_out_percent``, ``benchmark_limit``: numbers in the recipe's place.
+    - ``control``: ``recipe`` | ``yes`` | ``no``. ``random_seed``: a number; without it, the round's number.
+    - ``teacher_source``: ``auto`` | ``vllm`` | ``transformers`` | ``endpoint``; ``teacher_model``,
+      ``teacher_revision``, ``teacher_profile``; ``teacher_url`` and ``teacher_key_variable`` for an endpoint.
+    - ``student``: ``bundled`` | ``release`` (if there is a current one: then also the default) | ``other``, with
+      ``student_name`` and ``student_revision``.
+    - ``seen_by_workers``: ``on`` if folders and servers are to be believed though this server does not see them.
+    - ``planned_from``: the id of the round from which this one is planned again.
+    """
+    earlier = None
+    if request.method == "GET" and request.GET.get("from"):
+        earlier = _round_or_404(request.GET["from"])
+    form = _form(request, initial_from(earlier) if earlier else None)
+    if request.method == "POST":
+        if form.is_valid():
+            data = form.cleaned_data
+            earlier = Round.objects.filter(pk=data["planned_from"]).first() if data["planned_from"] else None
+            try:
+                planned = services.round_plan(
+                    leaf_ids=data["leaf_ids"],
+                    recipe=data["made_recipe"],
+                    teacher=data["teacher"],
+                    student=data["student_reference"],
+                    random_seed=data["random_seed"],
+                    title=data["title"],
+                    planned_from=earlier,
+                    actor=request.user,
+                    now=timezone.now(),
+                )
+            except ValidationError as error:
+                form.add_error("choose", error)
+            else:
+                messages.success(request, f"{planned.title} is planned. Look at it, then start it.")
+                return redirect(planned)
+        elif form.data.get("planned_from"):
+            earlier = _round_or_404(form.data["planned_from"])
+    status = 422 if request.method == "POST" else 200
+    context = {"form": form, "earlier": earlier, "leaf_hint": f"{len(form.usable)} in the taxonomy", **_cost(form)}
+    return render(request, "rounds/new.html", context, status=status)
+
+
+@require_POST
+@administrator_required
+def round_cost(request: HttpRequest) -> HttpResponse:
+    """The estimate for the form as it stands (its fields, as ``round_new``): a fragment."""
+    return render(request, "rounds/_estimate.html", _cost(_form(request)))
+
+
+def _cost(form: RoundForm) -> dict[str, Any]:
+    """The estimate of a form, or why there is none."""
+    if not form.is_bound:
+        return {"cost": None, "cost_note": ""}
+    if not form.is_valid():
+        return {"cost": None, "cost_note": "The cost is shown once the fields above are in order."}
+    data = form.cleaned_data
+    try:
+        found = round_estimate(
+            leaf_ids=data["leaf_ids"],
+            recipe=data["made_recipe"],
+            teacher=data["teacher"],
+            student=data["student_reference"],
+        )
+    except ValidationError as error:
+        return {"cost": None, "cost_note": error.messages[0]}
+    return {"cost": cost_words(found.as_json()), "leaf_count": len(data["leaf_ids"])}
+
+
+def cost_words(estimate: dict[str, Any]) -> dict[str, Any]:
+    """An estimate (``Estimate.as_json``) as the pages show it."""
+    names = dict(Stage._meta.get_field("kind").choices or ())
+    return {
+        **estimate,
+        "words": presentation.duration_words(estimate.get("seconds")),
+        "rows": [
+            (names[stage["kind"]], presentation.duration_words(stage["seconds"]), stage["measured"])
+            for stage in estimate.get("stages", ())
+        ],
+    }
+
+
+# --- One round --------------------------------------------------------------------------------------------
+
+
+def _round_or_404(round_id: UUID | str) -> Round:
+    try:
+        return get_object_or_404(Round, pk=round_id)
+    except (ValueError, ValidationError):
+        raise Http404("There is no such round.") from None
+
+
+@require_GET
+@visible_to_visitors
+def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """One round: what is happening, its plan, its results, its history."""
+    found = get_object_or_404(Round.objects.select_related("created_by", "planned_from", "release"), pk=round_id)
+    plan = found.read_plan()
+    context = _live(request, found)
+    stages = {view.stage.kind: view.stage for view in context["views"]}
+    generation = stages[StageKind.GENERATION.value]
+    leaves = Paginator(found.leaves.all(), LEAVES_ON_A_PAGE).get_page(request.GET.get("page"))
+    funnels = _funnels(generation)
+    events = list(found.events.select_related("actor", "stage").order_by("-pk")[: EVENTS_SHOWN + 1])
+    failed = next((stage for stage in stages.values() if stage.state == StageState.FAILED), None)
+    context |= {
+        "plan": plan,
+        "teacher_words": presentation.teacher_words(plan.teacher),
+        "student_words": presentation.model_words(plan.student),
+        "numbers": presentation.numbers_of(plan),
+        "cost": cost_words(found.estimate),
+        "leaves": leaves,
+        "leaf_rows": [(leaf, funnels.get(str(leaf.leaf_id))) for leaf in leaves],
+        "generation": generation,
+        "has_funnel": bool(funnels),
+        "filters": filters_of(funnels),
+        "totals": _totals(funnels),
+        **_judge_words(generation.result),
+        "leaf_hint": f"{leaves.paginator.count} in this round",
+        "cost_hint": f"Estimated at {presentation.duration_words(found.estimate.get('seconds'))}",
+        "dropped_url": f"{reverse('rounds:samples', args=[found.pk])}?show=dropped" if funnels else "",
+        "history_hint": f"The last {EVENTS_SHOWN} entries" if len(events) > EVENTS_SHOWN else "",
+        "failed_kind": failed.kind if failed else "",
+        "events": events[:EVENTS_SHOWN],
+        "release": _visible_release(request, found),
+        "logs": _logs(failed) if failed is not None and context["administers"] else [],
+        "took": _took(found),
+    }
+    return render(request, "rounds/round.html", context)
+
+
+def _live(request: HttpRequest, found: Round) -> dict[str, Any]:
+    """What the live part of the page shows. Two queries."""
+    now = timezone.now()
+    tries = dict(Attempt.objects.filter(stage__round=found).order_by().values_list("stage").annotate(count=Count("pk")))
+    views = presentation.stage_views(found, list(found.stages.order_by("position")), tries, now)
+    left = presentation.round_left(views) if found.is_under_way else None
+    elapsed = ((found.ended_at or now) - found.started_at).total_seconds() if found.started_at else None
+    return {
+        "round": found,
+        "views": views,
+        "happening": presentation.happening(found, views),
+        "elapsed": round(elapsed) if elapsed is not None else None,
+        "elapsed_words": presentation.duration_words(elapsed),
+        "left_words": presentation.duration_words(left) if left else "",
+        "done_count": sum(view.stage.state == StageState.DONE for view in views),
+        "curve": _curve(views),
+        "etag_json": json.dumps(_etag(request, found)),
+        "seen": _seen(found, views),
+        "administers": request.user.is_authenticated and request.user.can_administer,
+    }
+
+
+def _etag(request: HttpRequest, found: Round) -> str:
+    administers = request.user.is_authenticated and request.user.can_administer
+    return f'"{found.pk.hex}-{found.revision}-{int(administers)}"'
+
+
+def _seen(found: Round, views: list[presentation.StageView]) -> str:
+    """What the rest of the page depends on: when it changes, the whole page is loaded anew."""
+    return f"{found.state}.{'.'.join(view.stage.state[0] for view in views if not view.stage.is_active)}"
+
+
+def _curve(views: list[presentation.StageView]) -> list[tuple[float, float | None, float | None]]:
+    """Rows (step, loss of tuning, loss of the control), by step."""
+    kinds = (StageKind.TUNING.value, StageKind.CONTROL.value)
+    curves = {view.stage.kind: {p[0]: p[1] for p in view.stage.curve} for view in views if view.stage.kind in kinds}
+    tuning, control = curves.get(kinds[0], {}), curves.get(kinds[1], {})
+    return [(step, tuning.get(step), control.get(step)) for step in sorted({*tuning, *control})]
+
+
+@require_GET
+@visible_to_visitors
+def round_progress(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """The live part of a round's page: 304 while nothing has changed, and a reload where more than it has changed."""
+    found = get_object_or_404(Round, pk=round_id)
+    etag = _etag(request, found)
+    if request.headers.get("If-None-Match") == etag:
+        response = HttpResponse(status=304)
+    else:
+        context = _live(request, found)
+        response = render(request, "rounds/_progress.html", context)
+        if request.GET.get("seen", context["seen"]) != context["seen"]:
+            response.headers["HX-Refresh"] = "true"
+    response.headers["ETag"] = etag
+    # Revalidated at every poll, and never kept by a cache between people.
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _funnels(generation: Stage) -> dict[str, LeafFunnel]:
+    if generation.state != StageState.DONE:
+        return {}
+    return read_funnel(artifact_store().artifact(generation.output_artifact))
+
+
+def _totals(funnels: dict[str, LeafFunnel]) -> dict[str, int]:
+    return {
+        "asked": sum(funnel.asked for funnel in funnels.values()),
+        "kept": sum(funnel.kept for funnel in funnels.values()),
+        "dropped": sum(funnel.dropped_total for funnel in funnels.values()),
+    }
+
+
+def _discrimination(result: dict[str, Any]) -> float | None:
+    """How well the judge told right rows from wrong ones on rows of known worth (0.5 is chance, 1 is perfect)."""
+    judge = result.get("judge")
+    value = judge.get("discrimination") if isinstance(judge, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _judge_words(result: dict[str, Any]) -> dict[str, Any]:
+    value = _discrimination(result)
+    return {"discrimination": value, "discrimination_words": "" if value is None else f"{value:.2f}"}
+
+
+def _logs(failed: Stage) -> list[int]:
+    """Numbers of the attempts whose logs the worker kept."""
+    try:
+        names = artifact_store().artifact(failed.output_artifact).names("logs/attempt-")
+    except (ArtifactProblem, OSError):
+        return []
+    numbers = (name.removeprefix("logs/attempt-").removesuffix(".log") for name in names)
+    return sorted((int(number) for number in numbers if number.isdigit()), reverse=True)[:5]
+
+
+@require_GET
+@administrator_required
+def attempt_log(request: HttpRequest, round_id: UUID, kind: str, attempt: int) -> HttpResponse:
+    """The end of a failed attempt's log, as plain text."""
+    stage = get_object_or_404(Stage, round_id=round_id, kind=kind)
+    try:
+        text = artifact_store().artifact(stage.output_artifact).read_bytes(f"logs/attempt-{attempt}.log")
+    except ArtifactProblem:
+        raise Http404("There is no such log.") from None
+    shown = text.decode("utf-8", errors="replace")[-MOST_LOG_CHARACTERS:]
+    return HttpResponse(shown, content_type="text/plain; charset=utf-8")
+
+
+# --- Acts -------------------------------------------------------------------------------------------------
+
+
+@require_POST
+@administrator_required
+def round_begin(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Start a planned round. No fields; answers 302 to the round's page, with a message where it could not start."""
+    found = _round_or_404(round_id)
+    try:
+        services.round_start(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    return redirect(found)
+
+
+@require_POST
+@administrator_required
+def round_stop(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Cancel a round, or discard a planned one. No fields."""
+    found = _round_or_404(round_id)
+    try:
+        state = services.round_cancel(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    else:
+        if state == RoundState.CANCELLED:
+            messages.success(request, f"{found.title} is cancelled. What was finished is kept.")
+    return redirect(found)
+
+
+@require_POST
+@administrator_required
+def round_again(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Try a failed round again where it stopped. No fields."""
+    found = _round_or_404(round_id)
+    try:
+        services.stage_retry(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    else:
+        messages.success(request, "It is tried again. What was finished is kept.")
+    return redirect(found)
+
+
+# --- Samples ----------------------------------------------------------------------------------------------
+
+
+@require_GET
+@visible_to_visitors
+def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """The samples of a round and the rows that were dropped, with the filter, the reason and the score.
+
+    Parameters: ``show`` (``kept`` or ``dropped``), ``leaf`` (its id), ``filter``, ``q`` (words in the text), ``page``.
+    """
+    found = get_object_or_404(Round, pk=round_id)
+    generation = found.stages.get(kind=StageKind.GENERATION.value)
+    artifact = artifact_store().artifact(generation.output_artifact)
+    show = "dropped" if request.GET.get("show") == "dropped" else "kept"
+    number = request.GET.get("page", "1")
+    page_number = int(number) if number.isdigit() and 0 < int(number) < 1_000_000 else 1
+    leaves = dict(found.leaves.values_list("leaf_id", "path"))
+    by_id = {str(leaf_id): path for leaf_id, path in leaves.items()}
+    leaf_id = request.GET.get("leaf", "")
+    leaf_id = leaf_id if leaf_id in by_id else ""
+    funnels = _funnels(generation)
+    filters = filters_of({leaf_id: funnels[leaf_id]} if leaf_id in funnels else funnels)
+    names = [name for name, _ in filters]
+    filter_name = request.GET.get("filter", "") if request.GET.get("filter") in names else ""
+    text = request.GET.get("q", "").strip()[:200]
+    page = None
+    if generation.state == StageState.DONE:
+        try:
+            page = read_page(
+                artifact,
+                dropped=show == "dropped",
+                number=page_number,
+                size=ROWS_ON_A_PAGE,
+                leaf_id=leaf_id,
+                filter_name=filter_name if show == "dropped" else "",
+                text=text,
+            )
+        except ArtifactProblem:
+            page = None
+    context = {
+        "round": found,
+        "page": page,
+        "show": show,
+        "leaf_id": leaf_id,
+        "leaf_path": by_id.get(leaf_id, ""),
+        "leaves": sorted(by_id.items(), key=lambda pair: pair[1]),
+        "filters": filters,
+        "filter_name": filter_name,
+        "q": text,
+        "first_number": (page_number - 1) * ROWS_ON_A_PAGE + 1,
+        "previous_number": page_number - 1,
+        "next_number": page_number + 1,
+        "totals": _totals({leaf_id: funnels[leaf_id]} if leaf_id in funnels else funnels),
+        "generation": generation,
+    }
+    return render(request, "rounds/samples.html", context)
