@@ -27,6 +27,11 @@ def _render(name: str, **variables: Any) -> SafeString:
     return get_template(f"components/{name}.html").render(variables)  # type: ignore[return-value]  # Django marks it safe
 
 
+def _stripped(content: str) -> SafeString:
+    """A block's rendered content without the white space around it, so that a template can ask whether there is any."""
+    return mark_safe(content.strip())  # noqa: S308  # rendered by the template, escaped there
+
+
 # --- Assets -----------------------------------------------------------------------------------------
 
 
@@ -68,7 +73,7 @@ def crumb(title: str, url: str = "") -> SafeString:
 @register.simple_block_tag(end_name="endpage_header")
 def page_header(content: str, title: str, lead: str = "", eyebrow: str = "") -> SafeString:
     """The page's one h1, a sentence below it, and the actions (content) beside it."""
-    return _render("page_header", content=content.strip(), title=title, lead=lead, eyebrow=eyebrow)
+    return _render("page_header", content=_stripped(content), title=title, lead=lead, eyebrow=eyebrow)
 
 
 @register.simple_block_tag(end_name="endcard")
@@ -82,7 +87,7 @@ def card(
 @register.simple_block_tag(end_name="endempty")
 def empty(content: str, title: str, text: str = "", icon: str = "seed") -> SafeString:
     """What stands where nothing is yet: why, and (content) what to do."""
-    return _render("empty", content=content.strip(), title=title, text=text, icon=icon)
+    return _render("empty", content=_stripped(content), title=title, text=text, icon=icon)
 
 
 @register.simple_block_tag(end_name="endnotice")
