@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from django.db import models
@@ -156,6 +157,11 @@ class LeafVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author_name} {self.get_kind_display()}"
+
+    @property
+    def reviewer_names(self) -> str:
+        """The reviewers without their e-mail addresses."""
+        return re.sub(r"\s*<[^>]*>", "", self.reviewed_by)
 
 
 class Folder(models.Model):

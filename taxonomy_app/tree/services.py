@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max, Sum
 from django.db.models.functions import Now
 
 from taxonomy_app.tree.models import Folder, IndexState, Leaf, LeafVersion, Seed, folders_above
@@ -30,6 +30,8 @@ from workers.planning import seed_fingerprint
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 500
+# Up to so many changed leaves their folders are counted one by one; beyond, all in one pass.
+_FEW = 20
 
 
 def taxonomy_store() -> TaxonomyStore:
@@ -134,7 +136,7 @@ def _bring_forward(store: TaxonomyStore, since: str | None, head: str) -> int:
     _make_room(rows)
     for batch in _batches(rows.items()):
         _write(batch, store)
-    _count_folders()
+    _count_folders(_touched_folders(rows) if since is not None and len(rows) <= _FEW else None)
     return len(rows)
 
 
@@ -315,15 +317,19 @@ def _seeds_of(leaf: Leaf, document: Document) -> Iterator[Seed]:
             position += 1
 
 
-def _count_folders() -> None:
-    """Write the counts of every folder that differ from what is there."""
-    counted: dict[str, tuple[int, int]] = {}
-    for path, seeds in Leaf.objects.present().order_by().values_list("path", "seed_count").iterator(chunk_size=5000):
-        for _, folder in folders_above(path):
-            leaves, total = counted.get(folder, (0, 0))
-            counted[folder] = (leaves + 1, total + seeds)
-    there = {folder.path: folder for folder in Folder.objects.all()}
-    Folder.objects.filter(path__in=[path for path in there if path not in counted]).delete()
+def _touched_folders(rows: dict[str, _Row]) -> set[str]:
+    """Every folder above where a leaf is or was."""
+    paths = {path for row in rows.values() for _, _, step in row.steps for path in (step.path, step.old_path) if path}
+    return {folder for path in paths for _, folder in folders_above(path)}
+
+
+def _count_folders(touched: set[str] | None) -> None:
+    """Write the counts of the ``touched`` folders (None: of all) where they differ from what is there."""
+    counted = _counts_of_all() if touched is None else _counts_of(touched)
+    concerned = Folder.objects.all() if touched is None else Folder.objects.filter(path__in=touched)
+    there = {folder.path: folder for folder in concerned}
+    empty = [folder.pk for path, folder in there.items() if path not in counted]
+    Folder.objects.filter(pk__in=empty).delete()
     fresh: list[Folder] = []
     changed: list[Folder] = []
     for path, (leaves, seeds) in counted.items():
@@ -336,6 +342,25 @@ def _count_folders() -> None:
             changed.append(folder)
     Folder.objects.bulk_create(fresh, batch_size=_BATCH)
     Folder.objects.bulk_update(changed, ["leaf_count", "seed_count"], batch_size=_BATCH)
+
+
+def _counts_of_all() -> dict[str, tuple[int, int]]:
+    """Folder → how many leaves and seeds lie under it; folders without leaves are not in it."""
+    counted: dict[str, tuple[int, int]] = {}
+    for path, seeds in Leaf.objects.present().order_by().values_list("path", "seed_count").iterator(chunk_size=5000):
+        for _, folder in folders_above(path):
+            leaves, total = counted.get(folder, (0, 0))
+            counted[folder] = (leaves + 1, total + seeds)
+    return counted
+
+
+def _counts_of(folders: set[str]) -> dict[str, tuple[int, int]]:
+    counted: dict[str, tuple[int, int]] = {}
+    for folder in folders:
+        found = Leaf.objects.present().under(folder).order_by().aggregate(leaves=Count("pk"), seeds=Sum("seed_count"))
+        if found["leaves"]:
+            counted[folder] = (found["leaves"], found["seeds"])
+    return counted
 
 
 def _batches(items: Iterable[tuple[str, _Row]]) -> Iterator[list[tuple[str, _Row]]]:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("folder/", views.folder, name="folder"),
     path("leaf/<uuid:leaf_id>/", views.leaf, name="leaf"),
     path("leaf/<uuid:leaf_id>/history/", views.history, name="history"),
+    path("leaf/<uuid:leaf_id>/documents/<path:name>/", views.document, name="document"),
     path("leaf/<uuid:leaf_id>/qna.yaml", views.download, name="download"),
     path("at/<path:path>/", views.at_path, name="at_path"),
 ]

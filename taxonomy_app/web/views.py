@@ -21,7 +21,10 @@ from taxonomy_app.web.start import start_page
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What Seedbed is and what to do next, by role."""
-    return render(request, "web/home.html", start_page(request.user))
+    shown = start_page(request.user)
+    if request.user.is_authenticated:
+        shown["greeting"] = f"Welcome, {request.user.get_short_name()}"
+    return render(request, "web/home.html", shown)
 
 
 @require_safe

@@ -1,0 +1,183 @@
+"""What the taxonomy's pages read: folders with what is in them, and all that is known of a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Sum
+from django.db.models.functions import Lower
+
+from taxonomy_app.contributions.models import Submission
+from taxonomy_app.people.models import User
+from taxonomy_app.tree.models import Branch, Folder, Leaf, LeafVersion, Seed
+from taxonomy_app.tree.services import document_store, taxonomy_store
+from taxonomy_repo.attribution import AttributionEntry, read_attribution
+from taxonomy_repo.store import StoreProblem
+
+BRANCH_WORDS = {
+    Branch.KNOWLEDGE: "Facts with their source. Each leaf has a document, and questions that passages of it answer.",
+    Branch.FOUNDATIONAL: "Abilities that others rest on, such as counting or reading a table.",
+    Branch.COMPOSITIONAL: "Things to do with what one knows: write, summarise, explain, find in a text.",
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A folder that is shown open: the folders and the leaves right inside it."""
+
+    path: str
+    folders: list[Folder]
+    leaves: list[Leaf]
+
+
+def open_folder(path: str) -> Opened:
+    """What lies right inside ``path`` (empty: the root). Two queries."""
+    return Opened(
+        path,
+        list(Folder.objects.filter(parent=path).order_by("name")),
+        list(Leaf.objects.present().filter(folder=path).order_by("name")),
+    )
+
+
+@dataclass(frozen=True)
+class BranchShown:
+    """A branch on the first page, with its folders closed."""
+
+    branch: Branch
+    text: str
+    folder: Folder | None
+    opened: Opened
+
+
+def branches() -> list[BranchShown]:
+    """The three branches, whether anything is in them or not. Two queries."""
+    folders: dict[str, Folder] = {}
+    inside: dict[str, list[Folder]] = {}
+    for folder in Folder.objects.filter(parent__in=["", *Branch.values]).order_by("name"):
+        if folder.parent:
+            inside.setdefault(folder.parent, []).append(folder)
+        else:
+            folders[folder.path] = folder
+    leaves: dict[str, list[Leaf]] = {}
+    for leaf in Leaf.objects.present().filter(folder__in=Branch.values).order_by("name"):
+        leaves.setdefault(leaf.folder, []).append(leaf)
+    return [
+        BranchShown(
+            branch,
+            BRANCH_WORDS[branch],
+            folders.get(branch),
+            Opened(branch.value, inside.get(branch, []), leaves.get(branch, [])),
+        )
+        for branch in Branch
+    ]
+
+
+@dataclass
+class SeedGroup:
+    """Questions that share a context: one seed of a knowledge leaf, or a single pair of a skill."""
+
+    number: int
+    context: str
+    pairs: list[Seed] = field(default_factory=list)
+
+
+def seed_groups(seeds: Iterable[Seed]) -> list[SeedGroup]:
+    """The seeds as people read them, in the order of the leaf. ``number`` counts from 1."""
+    found: list[SeedGroup] = []
+    for group, rows in groupby(seeds, key=lambda seed: seed.group):
+        pairs = list(rows)
+        found.append(SeedGroup(group + 1, pairs[0].context, pairs))
+    return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of a leaf's history, with the account of who made it where there is one."""
+
+    version: LeafVersion
+    person: User | None
+
+
+def history_of(leaf: Leaf, limit: int) -> tuple[list[Change], bool]:
+    """The newest ``limit`` steps and whether there are more. Two queries."""
+    versions = list(LeafVersion.objects.filter(leaf=leaf).order_by("-position")[: limit + 1])
+    people = people_by_email(version.author_email for version in versions)
+    changes = [Change(version, people.get(version.author_email.lower())) for version in versions[:limit]]
+    return changes, len(versions) > limit
+
+
+def people_by_email(addresses: Iterable[str]) -> dict[str, User]:
+    """Accounts by e-mail address in small letters. One query, none for no address."""
+    wanted = {address.lower() for address in addresses}
+    if not wanted:
+        return {}
+    found = User.objects.annotate(address=Lower("email")).filter(is_active=True, address__in=wanted)
+    return {person.email.lower(): person for person in found}
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """Somebody who wrote in a leaf: an account, or only the name that git has."""
+
+    name: str
+    person: User | None
+    changes: int
+
+
+def contributors_of(leaf: Leaf) -> list[Contributor]:
+    """Everybody who changed the leaf, who did most first. Two queries."""
+    counted: dict[str, tuple[str, int]] = {}
+    for name, email in (
+        LeafVersion.objects.filter(leaf=leaf).order_by("position").values_list("author_name", "author_email")
+    ):
+        counted[email.lower()] = (name, counted.get(email.lower(), ("", 0))[1] + 1)
+    people = people_by_email(counted)
+    found = [Contributor(name, people.get(email), changes) for email, (name, changes) in counted.items()]
+    return sorted(found, key=lambda one: -one.changes)
+
+
+def attribution_of(leaf: Leaf) -> tuple[AttributionEntry, ...]:
+    """The sources that the leaf names; empty where it has none. One blob is read."""
+    if not leaf.attribution_blob:
+        return ()
+    try:
+        return read_attribution(taxonomy_store().read_blob(leaf.attribution_blob)).attribution.entries
+    except StoreProblem:
+        return ()
+
+
+def document_text(leaf: Leaf, name: str) -> str:
+    """The text of one of the leaf's documents. One blob is read.
+
+    Raises:
+        ObjectDoesNotExist: the leaf has no document of that name, or it is gone.
+    """
+    for file in (leaf.document or {}).get("files", []):
+        if file["name"] == name and file["blob"]:
+            try:
+                return document_store().repository.read_blob(file["blob"]).decode("utf-8", "replace")
+            except StoreProblem as error:
+                raise ObjectDoesNotExist(str(error)) from error
+    raise ObjectDoesNotExist(f"The leaf has no document {name}.")
+
+
+def submissions_of(leaf: Leaf, user: Any, limit: int = 20) -> list[Submission]:
+    """The submissions about this leaf that ``user`` may see, newest first. One query, none for visitors."""
+    if not user.is_authenticated:
+        return []
+    return list(
+        Submission.objects.visible_for(user)
+        .filter(leaf_id=leaf.leaf_id)
+        .select_related("author")
+        .order_by("-updated_at")[:limit]
+    )
+
+
+def totals() -> dict[str, int]:
+    """How many leaves and seeds the taxonomy has. One query."""
+    found = Folder.objects.filter(parent="").aggregate(leaves=Sum("leaf_count"), seeds=Sum("seed_count"))
+    return {"leaves": found["leaves"] or 0, "seeds": found["seeds"] or 0}
