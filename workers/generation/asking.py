@@ -1,0 +1,225 @@
+"""How each style of prompting words a request, and how its reply is read.
+
+``Continuation`` shows a text that a model goes on with; ``Chat`` gives instructions and takes JSON. A style knows
+nothing of filters, judges or the order of steps.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Protocol
+
+from workers.generation.prompts import prompt
+from workers.generation.rows import Dropped, ExampleGroup, Row
+from workers.specs import GenerationRecipe, LeafKind, SeedPair
+from workers.teacher.client import Reply, RequestRefused, TeacherClient
+from workers.teacher.connection import Teacher
+
+QUESTION_TOKENS = 64
+CONTEXT_TOKENS = 320
+# A label at a line's start ends what is being written: the model begins the next example.
+LABELS = ("Question:", "Answer:", "Text:")
+
+
+class Style(Protocol):
+    """One way of asking. Each method returns text without surrounding white space and notes the prompt in the row."""
+
+    async def context(self, row: Row) -> str: ...
+
+    async def question(self, row: Row) -> str: ...
+
+    async def answer(self, row: Row) -> str: ...
+
+
+def style_of(teacher: Teacher, recipe: GenerationRecipe) -> Style:
+    """The style that the teacher's profile names."""
+    return Continuation(teacher, recipe) if teacher.profile.style == "continuation" else Chat(teacher, recipe)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class Continuation:
+    """Examples written out one under another, the last one unfinished."""
+
+    def __init__(self, teacher: Teacher, recipe: GenerationRecipe) -> None:
+        self.client: TeacherClient = teacher.client
+        self.recipe = recipe
+        self.request_seeds = teacher.request_seeds
+
+    async def context(self, row: Row) -> str:
+        parts = [one_line(row.leaf.task_description)]
+        parts += [f"Text: {_folded(group.context or '')}" for group in row.plan.examples]
+        stop = ["\nText:", "\nQuestion:", "\nAnswer:", "\n\n"] if _single_paragraphs(row.plan.examples) else ["\nText:"]
+        return await self._ask(row, "\n\n".join([*parts, "Text:"]), CONTEXT_TOKENS, self.recipe.temperature, stop)
+
+    async def question(self, row: Row) -> str:
+        opening = row.plan.opening if row.leaf.kind is LeafKind.KNOWLEDGE else ""
+        start = self._start(row) + (f"Question: {opening}" if opening else "Question:")
+        stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "question") else [])]
+        text = await self._ask(row, start, QUESTION_TOKENS, self.recipe.temperature, stop)
+        return f"{opening} {text}".strip() if opening else text
+
+    async def answer(self, row: Row) -> str:
+        creative = row.leaf.kind is LeafKind.FREEFORM and row.plan.manner == "creative"
+        stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "answer") else [])]
+        start = f"{self._start(row)}Question: {_folded(row.question)}\nAnswer:"
+        temperature = min(self.recipe.temperature, 0.7) if creative else 0.0
+        return await self._ask(row, start, self.recipe.max_answer_tokens, temperature, stop)
+
+    async def _ask(self, row: Row, text: str, tokens: int, temperature: float, stop: list[str]) -> str:
+        row.prompt = text
+        try:
+            reply = await self.client.complete(
+                text,
+                max_tokens=tokens,
+                temperature=temperature,
+                stop=list(dict.fromkeys(stop)),
+                seed=row.plan.seed if self.request_seeds else None,
+            )
+        except RequestRefused as refusal:
+            raise Dropped("request", f"The teacher's server refused the request: {refusal}") from None
+        row.finished = reply.finished
+        return reply.text.strip()
+
+    def _start(self, row: Row) -> str:
+        """Everything before the new question: the examples first, because they are shared by neighbouring rows."""
+        parts: list[str] = []
+        if row.leaf.kind is not LeafKind.KNOWLEDGE and row.leaf.task_description:
+            parts.append(one_line(row.leaf.task_description))
+        for group in row.plan.examples:
+            parts.append(_example(group, row.leaf.kind))
+        if row.leaf.kind is LeafKind.KNOWLEDGE:
+            parts.append(one_line(row.source))
+            parts += [_pair(pair) for pair in row.plan.own]
+        text = "\n\n".join(parts) + "\n\n"
+        if row.leaf.kind is LeafKind.GROUNDED:
+            text += f"Text: {_folded(row.context or '')}\n"
+        return text
+
+
+def _example(group: ExampleGroup, kind: LeafKind) -> str:
+    if kind is LeafKind.KNOWLEDGE:
+        return "\n\n".join([one_line(group.context or ""), *(_pair(pair) for pair in group.pairs)])
+    text = f"Text: {_folded(group.context)}\n" if group.context else ""
+    return text + "\n\n".join(_pair(pair) for pair in group.pairs[:1])
+
+
+def _pair(pair: SeedPair) -> str:
+    return f"Question: {_folded(pair.question)}\nAnswer: {_folded(pair.answer)}"
+
+
+def _folded(text: str) -> str:
+    """Blank lines taken out, so that one stands only between examples."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines() if line.strip())
+
+
+def _one_line_each(row: Row, part: str) -> bool:
+    """Whether every example's question (answer) is a single line, so that the new one ends with its line."""
+    return all("\n" not in getattr(pair, part).strip() for pair in row.plan.shown)
+
+
+def _single_paragraphs(groups: tuple[ExampleGroup, ...]) -> bool:
+    return all("\n" not in (group.context or "").strip() for group in groups)
+
+
+class Chat:
+    """Instructions in a conversation; the reply is JSON, by a schema where the teacher takes one."""
+
+    def __init__(self, teacher: Teacher, recipe: GenerationRecipe) -> None:
+        self.client: TeacherClient = teacher.client
+        self.recipe = recipe
+        self.structured = teacher.profile.structured
+        self.request_seeds = teacher.request_seeds
+
+    async def context(self, row: Row) -> str:
+        examples = "\n\n".join(f"[text]\n{(group.context or '').strip()}" for group in row.plan.examples)
+        text = prompt(
+            "chat_grounded_context", task=row.leaf.task_description, examples=examples, persona=row.plan.persona
+        )
+        return await self._ask(row, text, "context", max(CONTEXT_TOKENS, self.recipe.chunk_tokens), creative=True)
+
+    async def question(self, row: Row) -> str:
+        kind = row.leaf.kind
+        text = prompt(
+            f"chat_{kind.value}_question",
+            **self._common(row),
+            persona=row.plan.persona,
+            source=row.source,
+        )
+        return await self._ask(row, text, "question", 4 * QUESTION_TOKENS, creative=True)
+
+    async def answer(self, row: Row) -> str:
+        form = prompt(f"form_{row.plan.length}" if row.leaf.kind is LeafKind.KNOWLEDGE else f"form_{row.plan.manner}")
+        text = prompt(
+            f"chat_{row.leaf.kind.value}_answer",
+            **self._common(row),
+            form=form,
+            source=row.source,
+            question=row.question,
+        )
+        creative = row.leaf.kind is LeafKind.FREEFORM and row.plan.manner == "creative"
+        answer = await self._ask(row, text, "answer", self.recipe.max_answer_tokens, creative=creative)
+        if answer.strip(" .").upper() == "UNANSWERABLE":
+            raise Dropped("unanswerable", "The teacher found no answer to its question in the document.")
+        return answer
+
+    def _common(self, row: Row) -> dict[str, str]:
+        groups = [*row.plan.examples, *([ExampleGroup(None, row.plan.own)] if row.plan.own else [])]
+        written = [
+            "\n\n".join(
+                [
+                    *([f"[text]\n{group.context.strip()}"] if group.context else []),
+                    *(f"Question: {pair.question.strip()}\nAnswer: {pair.answer.strip()}" for pair in group.pairs),
+                ]
+            )
+            for group in groups
+        ]
+        outline = one_line(row.leaf.document_outline)
+        return {
+            "task": one_line(row.leaf.task_description),
+            "domain": one_line(row.leaf.domain) or "one subject",
+            "outline": f"The document: {outline}" if outline else "",
+            "examples": "\n\n".join(written),
+        }
+
+    async def _ask(self, row: Row, text: str, field: str, tokens: int, *, creative: bool) -> str:
+        row.prompt = text
+        schema = {
+            "type": "object",
+            "properties": {field: {"type": "string"}},
+            "required": [field],
+            "additionalProperties": False,
+        }
+        try:
+            reply = await self.client.chat(
+                (("system", prompt("chat_system")), ("user", text)),
+                max_tokens=tokens,
+                temperature=self.recipe.temperature if creative else 0.0,
+                seed=row.plan.seed if self.request_seeds else None,
+                schema=schema if self.structured else None,
+            )
+        except RequestRefused as refusal:
+            raise Dropped("request", f"The teacher's server refused the request: {refusal}") from None
+        row.finished = reply.finished
+        return read_field(reply, field)
+
+
+def read_field(reply: Reply, field: str) -> str:
+    """The text of one field of a JSON reply; a fence or words around the object are forgiven.
+
+    Raises:
+        Dropped: there is no such object in the reply.
+    """
+    start, end = reply.text.find("{"), reply.text.rfind("}")
+    try:
+        found = json.loads(reply.text[start : end + 1], strict=False)
+        value = found[field]
+    except (ValueError, KeyError, TypeError):
+        if not reply.finished:
+            raise Dropped("cut_off", "The teacher's reply was cut off before its end.") from None
+        raise Dropped("unreadable", "The teacher's reply was not the JSON that was asked for.") from None
+    if not isinstance(value, str):
+        raise Dropped("unreadable", "The teacher's reply was not the JSON that was asked for.")
+    return value.strip()

@@ -1,0 +1,136 @@
+"""Filters: small rules that need no model, each deciding on one ground whether a row may go on.
+
+A new filter is a class with ``name``, ``steps`` and ``check``, added to ``FILTERS``. Filters that judge a row by itself
+are first tried on the leaf's own seeds: one that would drop many of them does not fit the leaf and is set aside there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workers.generation.near_duplicates import NearDuplicates
+from workers.generation.rows import Dropped, Row, RowPlan, Step, user_text
+from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
+
+# A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
+MOST_SEEDS_DROPPED = 0.2
+
+
+@dataclass
+class LeafMemory:
+    """What filters know of a leaf: its seeds, the held-out seeds, and what was asked so far."""
+
+    leaf: PlannedLeaf
+    recipe: GenerationRecipe
+    held_out: NearDuplicates
+    seeds: NearDuplicates = field(default_factory=NearDuplicates)
+    asked: NearDuplicates = field(default_factory=NearDuplicates)
+    contexts: NearDuplicates = field(default_factory=NearDuplicates)
+    benchmarks: frozenset[str] = frozenset()
+    set_aside: tuple[str, ...] = ()
+
+    def remember(self, question: str, context: str | None) -> None:
+        """A question that was accepted: another like it is a duplicate, whatever becomes of this one."""
+        self.asked.add(user_text(question, context), "an earlier sample")
+
+
+class Filter(Protocol):
+    """``steps``: after which steps it looks. ``alone``: it judges a row by itself, so it can be tried on seeds."""
+
+    name: str
+    steps: frozenset[Step]
+    alone: bool
+
+    def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
+        """Raise Dropped for a row that may not go on."""
+
+
+def default_filters() -> tuple[Filter, ...]:
+    """All filters, the cheap ones first."""
+    from workers.generation.filters.contamination import Benchmark
+    from workers.generation.filters.copies import CopiedPrompt
+    from workers.generation.filters.duplicates import Duplicate, HeldOut
+    from workers.generation.filters.grounding import Grounding
+    from workers.generation.filters.shape import CutOff, Form, Length, Refusal, Repetition
+
+    return (
+        CutOff(),
+        Form(),
+        Length(),
+        Refusal(),
+        Repetition(),
+        CopiedPrompt(),
+        HeldOut(),
+        Duplicate(),
+        Benchmark(),
+        Grounding(),
+    )
+
+
+def new_memory(
+    leaf: PlannedLeaf,
+    recipe: GenerationRecipe,
+    *,
+    held_out: NearDuplicates,
+    benchmarks: frozenset[str] = frozenset(),
+    filters: Sequence[Filter] = (),
+) -> LeafMemory:
+    """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves."""
+    memory = LeafMemory(leaf, recipe, held_out, benchmarks=benchmarks)
+    held = {seed.fingerprint for seed in leaf.held_out}
+    taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    for seed in taught:
+        context = seed.context if leaf.kind is LeafKind.GROUNDED else None
+        memory.seeds.add(user_text(seed.question, context), "a seed")
+        if context:
+            memory.contexts.add(context, "a seed")
+    memory.set_aside = tuple(rule.name for rule in filters if rule.alone and not _fits(rule, taught, memory))
+    return memory
+
+
+def held_out_index(leaves: Sequence[PlannedLeaf]) -> NearDuplicates:
+    """The held-out seeds of all leaves, as they would be asked."""
+    index = NearDuplicates()
+    for leaf in leaves:
+        for seed in leaf.held_out:
+            context = seed.context if leaf.kind is LeafKind.GROUNDED else None
+            index.add(user_text(seed.question, context), f"a held-out seed of {leaf.path}")
+    return index
+
+
+def apply(filters: Sequence[Filter], row: Row, step: Step, memory: LeafMemory) -> None:
+    """Raise Dropped at the first filter of this step that objects."""
+    for rule in filters:
+        if step in rule.steps and rule.name not in memory.set_aside:
+            rule.check(row, step, memory)
+
+
+def seed_row(leaf: PlannedLeaf, seed: SeedPair) -> Row:
+    """A seed as if it had been generated."""
+    plan = RowPlan(0, 0, (), None, (), "", "", "precise", "short", 0)
+    grounded = leaf.kind is LeafKind.GROUNDED
+    return Row(
+        leaf,
+        plan,
+        "seed",
+        "",
+        context=seed.context if grounded else None,
+        source=seed.context or "",
+        question=seed.question,
+        answer=seed.answer,
+    )
+
+
+def _fits(rule: Filter, seeds: Sequence[SeedPair], memory: LeafMemory) -> bool:
+    dropped = 0
+    for seed in seeds:
+        row = seed_row(memory.leaf, seed)
+        try:
+            for step in ("question", "answer"):
+                if step in rule.steps:
+                    rule.check(row, step, memory)
+        except Dropped:
+            dropped += 1
+    return dropped <= MOST_SEEDS_DROPPED * len(seeds)

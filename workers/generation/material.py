@@ -1,0 +1,182 @@
+"""What each request is shown, drawn before anything is asked and without replacement.
+
+The plan of a leaf is endless and depends on nothing but the leaf, the recipe and the round's random seed: the same
+round asks the same again, and one that was interrupted goes on where it was. Held-out seeds are no part of the
+material, so no prompt can hold one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from workers.generation.documents import Chunk
+from workers.generation.prompts import word_list
+from workers.generation.rows import ExampleGroup, RowPlan
+from workers.specs import LeafKind, PlannedLeaf, SeedPair
+
+T = TypeVar("T")
+
+PAIRS_OF_A_CONTEXT = 3
+SKILL_EXAMPLES = 3
+# Rows that share their examples are planned one after another: the server has their common beginning in its cache.
+ROWS_OF_ONE_DRAW = 3
+
+
+def random_of(*parts: object) -> random.Random:
+    """A generator of its own for each purpose, from the round's seed and what it is for."""
+    digest = hashlib.sha256("\x00".join(map(str, parts)).encode()).digest()
+    return random.Random(int.from_bytes(digest[:8], "big"))  # noqa: S311  # draws examples, keeps no secret
+
+
+class Deck(Generic[T]):
+    """Cards drawn without replacement; when all are drawn, all are shuffled again."""
+
+    def __init__(self, cards: Sequence[T], rng: random.Random) -> None:
+        self._cards = list(cards)
+        self._rng = rng
+        self._left: list[T] = []
+
+    def draw(self) -> T:
+        if not self._left:
+            self._left = self._cards[:]
+            self._rng.shuffle(self._left)
+        return self._left.pop()
+
+
+@dataclass(frozen=True)
+class Material:
+    """A leaf's taught seeds by context, and the chunks of its documents."""
+
+    leaf: PlannedLeaf
+    position: int
+    groups: tuple[ExampleGroup, ...]
+    chunks: tuple[Chunk, ...] = ()
+
+
+def material_of(leaf: PlannedLeaf, position: int, chunks: Sequence[Chunk] = ()) -> Material:
+    """``leaf.held_out`` is left out here, once and for all."""
+    held = {seed.fingerprint for seed in leaf.held_out}
+    taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    groups: dict[str, list[SeedPair]] = {}
+    for number, seed in enumerate(taught):
+        # Skills are shown pair by pair; the pairs of one knowledge context belong together.
+        key = (seed.context or "") if leaf.kind is LeafKind.KNOWLEDGE else str(number)
+        groups.setdefault(key, []).append(seed)
+    return Material(
+        leaf, position, tuple(ExampleGroup(pairs[0].context, tuple(pairs)) for pairs in groups.values()), tuple(chunks)
+    )
+
+
+def plans_of(material: Material, *, random_seed: int, contexts_shown: int = 2) -> Iterator[RowPlan]:
+    """The rows of a leaf, in the order in which they are asked for; endless, unless there is nothing to show."""
+    if not material.groups:
+        return
+    rng = random_of(random_seed, material.leaf.leaf_id, "rows")
+    drawn = (
+        _knowledge_draws(material, rng, contexts_shown)
+        if material.leaf.kind is LeafKind.KNOWLEDGE
+        else _skill_draws(material, rng)
+    )
+    openings = Deck(word_list("openings"), rng)
+    personas = Deck(word_list("personas"), rng)
+    for index, (examples, target, own) in enumerate(drawn):
+        opening, persona = openings.draw(), personas.draw()
+        yield RowPlan(
+            leaf_position=material.position,
+            index=index,
+            examples=examples,
+            target=target,
+            own=own,
+            opening="" if opening == "-" else opening,
+            persona=persona,
+            manner=_alternating(("precise", "creative"), index),
+            length=_alternating(("short", "long"), index),
+            seed=rng.getrandbits(31),
+        )
+
+
+Draw = tuple[tuple[ExampleGroup, ...], Chunk | None, tuple[SeedPair, ...]]
+_A = TypeVar("_A", Literal["precise", "creative"], Literal["short", "long"])
+
+
+def _alternating(values: tuple[_A, _A], index: int) -> _A:
+    return values[index % 2]
+
+
+def _knowledge_draws(material: Material, rng: random.Random, contexts_shown: int) -> Iterator[Draw]:
+    """Every set of example contexts with every chunk, before any comes again."""
+    targets = list(material.chunks) or [
+        Chunk("", 0, len(group.context or ""), group.context or "") for group in material.groups
+    ]
+    near = {id(chunk): _pairs_within(chunk, material.groups) for chunk in targets}
+    shown = min(contexts_shown, max(len(material.groups) - 1, 0))
+    # The order within a set does not matter for learning from it, but gives other continuations.
+    sets = Deck(list(itertools.islice(itertools.permutations(range(len(material.groups)), shown), 5000)), rng)
+    own_decks = {id(chunk): Deck(pairs, rng) for chunk in targets if (pairs := near[id(chunk)])}
+    pair_decks = [Deck(group.pairs, rng) for group in material.groups]
+    while True:
+        chosen = sets.draw()
+        examples = tuple(
+            ExampleGroup(material.groups[number].context, _hand(pair_decks[number], material.groups[number]))
+            for number in chosen
+        )
+        contexts = [" ".join((group.context or "").split()) for group in examples]
+        order = targets[:]
+        rng.shuffle(order)
+        # A target that is itself shown as an example would be asked about what was just answered.
+        free = [chunk for chunk in order if not any(_overlap(chunk.text, context) for context in contexts)]
+        for chunk in free or order:
+            deck = own_decks.get(id(chunk))
+            yield examples, chunk, (deck.draw(),) if deck else ()
+
+
+def _hand(deck: Deck[SeedPair], group: ExampleGroup) -> tuple[SeedPair, ...]:
+    """Up to three different pairs of a context."""
+    hand: dict[str, SeedPair] = {}
+    for _ in range(min(PAIRS_OF_A_CONTEXT, len(group.pairs)) * 2):
+        pair = deck.draw()
+        hand.setdefault(pair.fingerprint, pair)
+        if len(hand) == min(PAIRS_OF_A_CONTEXT, len(group.pairs)):
+            break
+    return tuple(hand.values())
+
+
+def _pairs_within(chunk: Chunk, groups: Sequence[ExampleGroup]) -> tuple[SeedPair, ...]:
+    """Pairs whose context is the chunk, a part of it, or holds it."""
+    return tuple(
+        pair
+        for group in groups
+        if group.context and _overlap(chunk.text, " ".join(group.context.split()))
+        for pair in group.pairs
+    )
+
+
+def _overlap(text: str, context: str) -> bool:
+    """Whether two texts share a run of words that is most of the shorter one."""
+    first, second = _runs(text), _runs(context)
+    least = min(len(first), len(second))
+    return least > 0 and len(first & second) >= 0.5 * least
+
+
+def _runs(text: str, length: int = 5) -> set[str]:
+    words = text.lower().split()
+    return {" ".join(words[i : i + length]) for i in range(max(len(words) - length + 1, 1))}
+
+
+def _skill_draws(material: Material, rng: random.Random) -> Iterator[Draw]:
+    """Sets of examples, each for a few rows; every set before any comes again."""
+    shown = min(SKILL_EXAMPLES, len(material.groups))
+    seeds = Deck(material.groups, rng)
+    while True:
+        hand: list[ExampleGroup] = []
+        while len(hand) < shown:
+            group = seeds.draw()
+            if group not in hand:
+                hand.append(group)
+        for _ in range(ROWS_OF_ONE_DRAW):
+            yield tuple(hand), None, ()

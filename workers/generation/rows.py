@@ -1,0 +1,124 @@
+"""A row on its way to becoming a sample: its plan, what it has so far, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workers.generation.documents import Chunk
+from workers.specs import DroppedSample, LeafKind, Message, PlannedLeaf, Sample, SampleMetadata, SeedPair, Strict
+
+Step = Literal["context", "question", "answer", "judge"]
+# The steps of each kind of leaf, in order; the funnel is told in these words.
+STEPS: dict[LeafKind, tuple[Step, ...]] = {
+    LeafKind.KNOWLEDGE: ("question", "answer", "judge"),
+    LeafKind.GROUNDED: ("context", "question", "answer", "judge"),
+    LeafKind.FREEFORM: ("question", "answer", "judge"),
+}
+
+
+@dataclass(frozen=True)
+class ExampleGroup:
+    """Seeds shown together: one context (or none) and pairs that belong to it."""
+
+    context: str | None
+    pairs: tuple[SeedPair, ...]
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """One row to be made, decided before anything is asked: leaf, examples, target, persona, length and seed.
+
+    ``index`` counts within the leaf. ``own`` are pairs of the target itself. ``opening`` is the word that a
+    continued question begins with; ``persona`` who asks or answers in a chat.
+    """
+
+    leaf_position: int
+    index: int
+    examples: tuple[ExampleGroup, ...]
+    target: Chunk | None
+    own: tuple[SeedPair, ...]
+    opening: str
+    persona: str
+    manner: Literal["precise", "creative"]
+    length: Literal["short", "long"]
+    seed: int
+
+    @property
+    def shown(self) -> tuple[SeedPair, ...]:
+        """Every seed that the teacher is shown."""
+        return tuple(pair for group in self.examples for pair in group.pairs) + self.own
+
+
+class Dropped(Exception):
+    """The row does not become a sample: by which filter, why, and by what score."""
+
+    def __init__(self, filter_name: str, reason: str, score: float | None = None) -> None:
+        super().__init__(reason)
+        self.filter = filter_name
+        self.reason = reason
+        self.score = score
+
+
+@dataclass
+class Row:
+    """A row in the making. ``context`` is part of the sample; ``source`` is what its answer must agree with."""
+
+    leaf: PlannedLeaf
+    plan: RowPlan
+    pipeline: str
+    pipeline_hash: str
+    context: str | None = None
+    source: str = ""
+    question: str = ""
+    answer: str = ""
+    length: Literal["short", "long"] = "short"
+    finished: bool = True
+    # The prompt of the last request, to notice what was copied from it.
+    prompt: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def sample(self) -> Sample:
+        """The row as a sample, as far as it has come."""
+        messages: list[Message] = []
+        if self.question or self.context:
+            messages.append(Message(role="user", content=user_text(self.question, self.context)))
+        if self.answer:
+            messages.append(Message(role="assistant", content=self.answer))
+        target = self.plan.target
+        return Sample(
+            sample_id=sample_id(self.leaf.leaf_id, self.plan.index, self.pipeline_hash),
+            messages=tuple(messages),
+            metadata=SampleMetadata(
+                leaf_id=self.leaf.leaf_id,
+                leaf_path=self.leaf.path,
+                origin="generated",
+                length=self.length,
+                pipeline=self.pipeline,
+                pipeline_hash=self.pipeline_hash,
+                seeds=tuple(dict.fromkeys(pair.fingerprint for pair in self.plan.shown)),
+                span=(target.document, target.start, target.end) if target is not None and target.document else None,
+                scores={name: round(value, 4) for name, value in self.scores.items()},
+            ),
+        )
+
+
+def user_text(question: str, context: str | None = None) -> str:
+    """What a person says to the student: the text first where there is one, then the question."""
+    return "\n\n".join(part for part in (context, question) if part)
+
+
+def sample_id(leaf_id: str, index: int, pipeline_hash: str) -> str:
+    return hashlib.sha256(f"{leaf_id}/{index}/{pipeline_hash}".encode()).hexdigest()[:20]
+
+
+class Outcome(Strict):
+    """What became of one row: a line of a part. Either ``sample`` or ``dropped`` is there."""
+
+    leaf_id: str
+    index: int
+    passed: tuple[str, ...] = ()
+    at: str | None = None
+    sample: Sample | None = None
+    dropped: DroppedSample | None = None
