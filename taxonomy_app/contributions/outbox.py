@@ -9,13 +9,14 @@ every step can be repeated: git is asked before anything is written, and the dat
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from kombu.exceptions import OperationalError
 
 from taxonomy_app.contributions import document as documents
@@ -23,6 +24,7 @@ from taxonomy_app.contributions.models import PendingCommit, State, Submission, 
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree import services as tree_services
 from taxonomy_repo.leaf import read_leaf
+from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
 from taxonomy_repo.store import Conflict, FileChange, Person, TaxonomyStore
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ LONGEST_WAIT = timedelta(hours=1)
 MERGE_TRIES = 5
 # So many changes of one leaf between an attempt that was killed and the next would be needed to miss it.
 HISTORY_LOOKED_AT = 200
+
+_SEED_FIELD = re.compile(r"seed_examples\[(?P<seed>\d+)\](?P<part>.*)\Z")
 
 QNA = "qna.yaml"
 ATTRIBUTION = "attribution.txt"
@@ -85,9 +89,11 @@ def outbox_run(*, now: datetime, after_commit: Callable[[], None] | None = None)
                 after_commit()
             _finish(pending, commit, now=now)
             result.committed.append(pending.submission_id)
-    if result.committed or result.conflicts:
+    # Also for what an earlier run committed and was killed before it was indexed.
+    unidentified = Submission.objects.filter(state=State.COMMITTED, leaf_id__isnull=True)
+    if result.committed or unidentified.exists():
         tree_services.index_update(now=now)
-    _identify()
+        _identify(unidentified)
     return result
 
 
@@ -202,14 +208,34 @@ def _with_document(pending: PendingCommit) -> bytes:
 
 
 def _merged(store: TaxonomyStore, pending: PendingCommit, theirs: bytes, path: str) -> bytes:
-    """The approved leaf and the taxonomy's joined seed by seed. Raises _TrueConflict where both changed one seed."""
-    from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
+    """The approved leaf and the taxonomy's joined seed by seed.
 
+    Raises:
+        _TrueConflict: both changed the same thing, or what would come out of it is not a valid leaf.
+    """
     base = store.read_blob(pending.base_blob) if pending.base_blob else None
     try:
-        return merge_leaf_bytes(base=base, ours=_with_document(pending), theirs=theirs, path=path)
+        joined = merge_leaf_bytes(base=base, ours=_with_document(pending), theirs=theirs, path=path)
     except MergeConflict as conflict:
-        raise _TrueConflict(theirs, str(conflict)) from None
+        raise _TrueConflict(theirs, _spoken(conflict)) from None
+    except ValueError:
+        raise _TrueConflict(theirs, "The leaf in the taxonomy cannot be read any more.") from None
+    if not read_leaf(joined, path).valid:
+        raise _TrueConflict(theirs, "Both changes together do not make a valid leaf.")
+    return joined
+
+
+def _spoken(conflict: MergeConflict) -> str:
+    """Where both sides changed the same, in a sentence for the author."""
+    places = []
+    for one in conflict.conflicts[:5]:
+        match = _SEED_FIELD.match(one.field)
+        if match is None:
+            places.append(f"the {one.field.replace('_', ' ')}")
+        else:
+            part = match["part"].rpartition(".")[2]
+            places.append(f"the {part} of seed {int(match['seed']) + 1}" if part else f"seed {int(match['seed']) + 1}")
+    return f"Both you and somebody else changed {', '.join(dict.fromkeys(places))}."
 
 
 def _joined_attribution(theirs: bytes, ours: bytes) -> bytes:
@@ -262,9 +288,9 @@ def _postpone(pending: PendingCommit, error: Exception, *, now: datetime) -> Non
     )
 
 
-def _identify() -> None:
+def _identify(unidentified: QuerySet[Submission]) -> None:
     """Give committed new leaves the identity that the index has for their place."""
-    for submission in Submission.objects.filter(state=State.COMMITTED, leaf_id__isnull=True):
+    for submission in unidentified:
         leaf = tree_models.Leaf.objects.filter(path=submission.path).order_by("-changed_at").first()
         if leaf is not None:
             Submission.objects.filter(pk=submission.pk, leaf_id__isnull=True).update(leaf_id=leaf.leaf_id)

@@ -73,7 +73,7 @@ def draft_create(*, author: User, kind: str, path: str, now: datetime) -> Draft:
         NeedsWork: the path is not one that a new leaf may have.
         Refused: there is a leaf at this path already.
     """
-    path = path.strip().strip("/")
+    path = path.strip().rstrip("/")
     path_require(path=path, kind=kind)
     return Draft.objects.create(
         author=author,
@@ -99,6 +99,11 @@ def path_require(*, path: str, kind: str) -> None:
         raise Refused(
             f"There is a leaf at {path} already: open it in the taxonomy and improve it, or choose another name."
         )
+    folders = path.split("/")
+    above = ["/".join(folders[:depth]) for depth in range(2, len(folders))]
+    holder = tree_models.Leaf.objects.present().filter(path__in=above).first()
+    if holder is not None:
+        raise Refused(f"{holder.path} is a leaf itself, and a leaf can hold no other: choose a folder beside it.")
     if tree_models.Leaf.objects.present().under(path).exists():
         raise Refused(f"{path} is a folder with leaves in it: choose a name inside it.")
 
@@ -181,8 +186,8 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
         fields["document_name"] = documents.document_file_name(changes.document_name or draft.document_name, draft.path)
         if not text.strip():
             fields.update(document_text="", document_name="")
-    if changes.path is not None and changes.path.strip().strip("/") != draft.path:
-        path = changes.path.strip().strip("/")
+    if changes.path is not None and changes.path.strip().rstrip("/") != draft.path:
+        path = changes.path.strip().rstrip("/")
         if not draft.is_new_leaf or draft.submission_id:
             raise Refused("The place of this leaf is settled; only a new leaf's place can be chosen.")
         path_require(path=path, kind=draft.kind)
