@@ -194,16 +194,16 @@ class _ListMerge(Generic[T]):
             if left is None or right is None:
                 self.taken_away(index, item, left, right, mine)
                 continue
-            if right in (left, item):
+            if left == right:
                 kept[index] = left
+            elif right == item:
+                kept[index] = left
+                changed_by_ours.append(left)
             elif left == item:
                 kept[index] = right
+                changed_by_theirs.append(right)
             else:
                 kept[index] = self.join(item, left, right, f"{self.field}[{mine[index]}]", self.conflicts)
-            if left != item:
-                changed_by_ours.append(kept[index])
-            if right != item:
-                changed_by_theirs.append(kept[index])
         new_here = [i for i in range(len(ours)) if i not in mine.values()]
         new_there = [i for i in range(len(theirs)) if i not in yours.values()]
         new_here = self.not_made_there(new_here, ours, changed_by_theirs, ours_is_first=True)
