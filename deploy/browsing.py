@@ -14,6 +14,31 @@ from urllib.parse import urljoin
 import requests
 
 Value = str | Sequence[str]
+# Elements without an end tag (HTML, section 13.1.2), and those of SVG that pages write as empty.
+VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+        "path",
+        "use",
+        "circle",
+        "rect",
+        "line",
+        "polyline",
+        "ellipse",
+    ]
+)
 
 
 class PageProblem(RuntimeError):
@@ -42,14 +67,15 @@ class _Reader(HTMLParser):
         self.by_id: dict[str, Form] = {}
         self.links: list[tuple[str, str]] = []
         self.text: list[str] = []
-        self.alerts: list[str] = []
+        self.roles: dict[str, list[str]] = {"alert": [], "status": []}
         self._form: Form | None = None
         self._textarea: tuple[Form | None, str] | None = None
         self._select: tuple[Form | None, str, bool] | None = None
         self._options: list[tuple[str, bool]] = []
         self._link: str | None = None
         self._hidden = 0
-        self._alert_depth = 0
+        self._role = ""
+        self._role_depth = 0
         self._buffer: list[str] = []
         self._orphans: list[tuple[str, str, str]] = []
 
@@ -81,8 +107,10 @@ class _Reader(HTMLParser):
         elif tag == "a" and "href" in a:
             self._link = urljoin(self.url, a["href"])
             self._buffer = []
-        if self._alert_depth or a.get("role") == "alert":
-            self._alert_depth += tag not in ("input", "br", "img", "hr", "meta", "link", "path", "use")
+        if not self._role_depth and a.get("role") in self.roles:
+            self._role = a["role"]
+        if self._role_depth or a.get("role") in self.roles:
+            self._role_depth += tag not in VOID
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "style", "template"):
@@ -109,16 +137,16 @@ class _Reader(HTMLParser):
         elif tag == "a" and self._link is not None:
             self.links.append((" ".join("".join(self._buffer).split()), self._link))
             self._link = None
-        if self._alert_depth:
-            self._alert_depth -= 1
+        if self._role_depth:
+            self._role_depth -= 1
 
     def handle_data(self, data: str) -> None:
         if self._textarea is not None or self._link is not None:
             self._buffer.append(data)
         if not self._hidden and self._textarea is None:
             self.text.append(data)
-            if self._alert_depth:
-                self.alerts.append(data)
+            if self._role_depth:
+                self.roles[self._role].append(data)
 
     def _owner(self, a: Mapping[str, str]) -> Form | None:
         return self.by_id.get(a["form"]) if "form" in a else self._form
@@ -147,6 +175,7 @@ class Page:
     links: list[tuple[str, str]]
     text: str
     alerts: str
+    status_line: str
 
     def form(self, *wanted: str) -> Form:
         """The first form that has all fields or buttons ``wanted``, or whose action holds the single word given."""
@@ -198,13 +227,14 @@ class Browser:
         reader = _Reader(answer.url)
         reader.feed(answer.text)
         page = Page(
-            answer.url,
-            answer.status_code,
-            answer.text,
-            reader.forms,
-            reader.links,
-            "".join(reader.text),
-            "".join(reader.alerts),
+            url=answer.url,
+            status=answer.status_code,
+            html=answer.text,
+            forms=reader.forms,
+            links=reader.links,
+            text="".join(reader.text),
+            alerts="".join(reader.roles["alert"]),
+            status_line=" ".join("".join(reader.roles["status"]).split()),
         )
         if answer.status_code >= 400:
             raise PageProblem(f"{answer.url} answered {answer.status_code}: {page.summary()}")

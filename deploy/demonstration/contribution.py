@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +70,16 @@ def leaf_present(browser: Browser) -> str | None:
     return page.url if "/taxonomy/leaf/" in page.url else None
 
 
+def submission_under_way(browser: Browser) -> Page | None:
+    """The page of the leaf's submission if an earlier call has sent it already."""
+    mine = browser.get("contributions/")
+    words = NAME.replace("_", " ")
+    link = next(
+        (to for text, to in mine.links if words in text.lower() and re.search(r"/contributions/\d+/$", to)), None
+    )
+    return browser.get(link) if link else None
+
+
 def submit_leaf(rosa: Browser, say: Say) -> Page:
     """Write the leaf in the form, as a contributor without scripts would, and submit it. Returns its page."""
     page = rosa.get("contributions/new/")
@@ -88,7 +99,11 @@ def approve_leaf(emeka: Browser, submission: Page, say: Say) -> None:
     """Find the submission in the queue and approve it, as a reviewer would."""
     number = submission.url.rstrip("/").rsplit("/", 1)[-1]
     queue = emeka.get("contributions/queue/")
-    review = emeka.get(queue.link(f"/contributions/review/{number}/"))
+    link = next((to for _, to in queue.links if f"/contributions/review/{number}/" in to), None)
+    if link is None:
+        say("A reviewer has decided on it already.")
+        return
+    review = emeka.get(link)
     form = next((f for f in review.forms if {"verdict", "revision"} <= f.names | {n for n, _ in f.buttons}), None)
     if form is None:
         raise PageProblem(f"{review.url} offers no decision: {review.summary()}")

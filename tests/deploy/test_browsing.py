@@ -48,5 +48,5 @@ def test_a_form_sends_what_a_browser_would_send() -> None:
 
 def test_alerts_and_links_are_found_with_their_text() -> None:
     reader = read()
-    assert "".join(reader.alerts) == "Wrong line."
+    assert "".join(reader.roles["alert"]) == "Wrong line."
     assert reader.links == [("See there", "http://site/there/")]
