@@ -143,6 +143,17 @@ class Artifact:
             if path.is_file():
                 self.put_file(path.relative_to(source).as_posix(), path)
 
+    def remove(self, name: str) -> None:
+        """Remove one part, or all below a folder when ``name`` ends with ``/``. A finished artifact is refused.
+
+        What is not there is no error: an attempt may have removed it before it was lost.
+        """
+        target = self._open_for_writing(name.rstrip("/"))
+        if self.store.fence is not None:
+            self.store.fence()
+        if self.store.fs.exists(target):
+            self.store.fs.rm(target, recursive=name.endswith("/"))
+
     def finish(
         self, *, kind: str, inputs: dict[str, str] | None = None, spec: Any = None, code_version: str = ""
     ) -> None:
