@@ -76,6 +76,10 @@ class Measure:
     rows: list[Measured]
     baselines: list[Baseline] = field(default_factory=list)
 
+    @property
+    def caption(self) -> str:
+        return f"{self.title} by release, newest first: before and after the round, the difference of the two"
+
 
 @dataclass(frozen=True)
 class MeanDifference:

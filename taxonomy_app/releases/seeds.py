@@ -9,6 +9,7 @@ from taxonomy_app.releases.models import LeafScore, Release, Subject
 from taxonomy_app.rounds.models import RoundLeaf
 from taxonomy_app.rounds.planning import seed_pairs
 from taxonomy_repo.leaf import read_leaf
+from taxonomy_repo.store import StoreProblem
 from workers.specs import SeedPair
 
 
@@ -52,7 +53,7 @@ def pinned_pairs(leaf: RoundLeaf) -> dict[str, SeedPair]:
 
     try:
         data = taxonomy_store().read_blob(leaf.blob)
-    except (KeyError, LookupError, OSError, ValueError):
+    except StoreProblem:
         return {}
     found = read_leaf(data, leaf.path).leaf
     return {} if found is None else {pair.fingerprint: pair for pair in seed_pairs(found)}

@@ -71,10 +71,11 @@ def _release_context(request: HttpRequest, found: Release, **forms: Any) -> dict
         "plan": found.round.plan,
     }
     if request.user.is_authenticated and request.user.can_administer:
+        forgotten = list(found.retentions.filter(verdict="forgets").select_related("taught_by")[:20])
         context |= {
-            "promote_form": forms.get("promote") or PromoteForm(),
+            "promote_form": forms.get("promote") or PromoteForm(forgets=bool(forgotten)),
             "rollback_form": forms.get("rollback") or RollbackForm(),
-            "forgotten": list(found.retentions.filter(verdict="forgets")[:20]),
+            "forgotten": forgotten,
             "would_restore": services.previous_of(found) if found.is_current else None,
         }
     return context
@@ -155,7 +156,7 @@ def publish(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def promote(request: HttpRequest, number: int) -> HttpResponse:
     found = release_or_404(request, number)
-    form = PromoteForm(request.POST)
+    form = PromoteForm(request.POST, forgets=found.retentions.filter(verdict="forgets").exists())
     if form.is_valid():
         try:
             services.release_promote(release=found, actor=request.user, now=timezone.now(), **form.cleaned_data)

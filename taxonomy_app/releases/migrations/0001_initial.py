@@ -6,242 +6,398 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('contributions', '0001_initial'),
-        ('rounds', '0001_initial'),
+        ("contributions", "0001_initial"),
+        ("rounds", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Baseline',
+            name="Baseline",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=100)),
-                ('benchmark', models.CharField(max_length=100)),
-                ('benchmark_title', models.CharField(max_length=100)),
-                ('setting', models.CharField(max_length=100)),
-                ('value', models.FloatField()),
-                ('unit', models.CharField(choices=[('percent', '%'), ('points', 'points of 10')], max_length=10)),
-                ('position', models.PositiveIntegerField()),
-                ('source', models.CharField(max_length=300)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model", models.CharField(max_length=100)),
+                ("benchmark", models.CharField(max_length=100)),
+                ("benchmark_title", models.CharField(max_length=100)),
+                ("setting", models.CharField(max_length=100)),
+                ("value", models.FloatField()),
+                ("unit", models.CharField(choices=[("percent", "%"), ("points", "points of 10")], max_length=10)),
+                ("position", models.PositiveIntegerField()),
+                ("source", models.CharField(max_length=300)),
             ],
             options={
-                'ordering': ['position'],
-                'constraints': [models.UniqueConstraint(fields=('model', 'benchmark'), name='releases_one_baseline_per_model')],
+                "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("model", "benchmark"), name="releases_one_baseline_per_model")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Release',
+            name="Release",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(unique=True)),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('student_artifact', models.CharField(max_length=200)),
-                ('control_artifact', models.CharField(blank=True, max_length=200)),
-                ('evaluation_artifact', models.CharField(blank=True, max_length=200)),
-                ('taxonomy_commit', models.CharField(max_length=64)),
-                ('plan_hash', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('candidate', 'Candidate'), ('published', 'Published')], default='candidate', max_length=20)),
-                ('is_current', models.BooleanField(default=False)),
-                ('summary', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('round', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='release', to='rounds.round')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(unique=True)),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("student_artifact", models.CharField(max_length=200)),
+                ("control_artifact", models.CharField(blank=True, max_length=200)),
+                ("evaluation_artifact", models.CharField(blank=True, max_length=200)),
+                ("taxonomy_commit", models.CharField(max_length=64)),
+                ("plan_hash", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("candidate", "Candidate"), ("published", "Published")],
+                        default="candidate",
+                        max_length=20,
+                    ),
+                ),
+                ("is_current", models.BooleanField(default=False)),
+                ("summary", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField()),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "round",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="release", to="rounds.round"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='LeafScore',
+            name="LeafScore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=30)),
-                ('subject', models.CharField(choices=[('before', 'before'), ('after', 'after'), ('control', 'without replay')], max_length=10)),
-                ('mean', models.FloatField()),
-                ('standard_error', models.FloatField(null=True)),
-                ('n', models.PositiveIntegerField()),
-                ('items', models.JSONField(default=list)),
-                ('leaf_id', models.UUIDField()),
-                ('path', models.CharField(max_length=500)),
-                ('blob', models.CharField(blank=True, max_length=64)),
-                ('taught', models.BooleanField(default=True)),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='leaf_scores', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("metric", models.CharField(max_length=30)),
+                (
+                    "subject",
+                    models.CharField(
+                        choices=[("before", "before"), ("after", "after"), ("control", "without replay")], max_length=10
+                    ),
+                ),
+                ("mean", models.FloatField()),
+                ("standard_error", models.FloatField(null=True)),
+                ("n", models.PositiveIntegerField()),
+                ("items", models.JSONField(default=list)),
+                ("leaf_id", models.UUIDField()),
+                ("path", models.CharField(max_length=500)),
+                ("blob", models.CharField(blank=True, max_length=64)),
+                ("taught", models.BooleanField(default=True)),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="leaf_scores", to="releases.release"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['path'],
+                "ordering": ["path"],
             },
         ),
         migrations.CreateModel(
-            name='LeafComparison',
+            name="LeafComparison",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=30)),
-                ('first', models.CharField(choices=[('before', 'before'), ('after', 'after'), ('control', 'without replay')], max_length=10)),
-                ('second', models.CharField(choices=[('before', 'before'), ('after', 'after'), ('control', 'without replay')], max_length=10)),
-                ('n', models.PositiveIntegerField()),
-                ('difference', models.FloatField()),
-                ('low', models.FloatField(null=True)),
-                ('high', models.FloatField(null=True)),
-                ('method', models.CharField(max_length=100)),
-                ('p_value', models.FloatField(null=True)),
-                ('p_holm', models.FloatField(null=True)),
-                ('leaf_id', models.UUIDField()),
-                ('path', models.CharField(max_length=500)),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='leaf_comparisons', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("metric", models.CharField(max_length=30)),
+                (
+                    "first",
+                    models.CharField(
+                        choices=[("before", "before"), ("after", "after"), ("control", "without replay")], max_length=10
+                    ),
+                ),
+                (
+                    "second",
+                    models.CharField(
+                        choices=[("before", "before"), ("after", "after"), ("control", "without replay")], max_length=10
+                    ),
+                ),
+                ("n", models.PositiveIntegerField()),
+                ("difference", models.FloatField()),
+                ("low", models.FloatField(null=True)),
+                ("high", models.FloatField(null=True)),
+                ("method", models.CharField(max_length=100)),
+                ("p_value", models.FloatField(null=True)),
+                ("p_holm", models.FloatField(null=True)),
+                ("leaf_id", models.UUIDField()),
+                ("path", models.CharField(max_length=500)),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="leaf_comparisons",
+                        to="releases.release",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['path'],
+                "ordering": ["path"],
             },
         ),
         migrations.CreateModel(
-            name='BenchmarkScore',
+            name="BenchmarkScore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=30)),
-                ('subject', models.CharField(choices=[('before', 'before'), ('after', 'after'), ('control', 'without replay')], max_length=10)),
-                ('mean', models.FloatField()),
-                ('standard_error', models.FloatField(null=True)),
-                ('n', models.PositiveIntegerField()),
-                ('items', models.JSONField(default=list)),
-                ('scope', models.CharField(choices=[('benchmark', 'benchmark'), ('general', 'general text')], max_length=10)),
-                ('name', models.CharField(max_length=100)),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='benchmark_scores', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("metric", models.CharField(max_length=30)),
+                (
+                    "subject",
+                    models.CharField(
+                        choices=[("before", "before"), ("after", "after"), ("control", "without replay")], max_length=10
+                    ),
+                ),
+                ("mean", models.FloatField()),
+                ("standard_error", models.FloatField(null=True)),
+                ("n", models.PositiveIntegerField()),
+                ("items", models.JSONField(default=list)),
+                (
+                    "scope",
+                    models.CharField(choices=[("benchmark", "benchmark"), ("general", "general text")], max_length=10),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="benchmark_scores",
+                        to="releases.release",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['scope', 'name'],
+                "ordering": ["scope", "name"],
             },
         ),
         migrations.CreateModel(
-            name='BenchmarkComparison',
+            name="BenchmarkComparison",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=30)),
-                ('first', models.CharField(choices=[('before', 'before'), ('after', 'after'), ('control', 'without replay')], max_length=10)),
-                ('second', models.CharField(choices=[('before', 'before'), ('after', 'after'), ('control', 'without replay')], max_length=10)),
-                ('n', models.PositiveIntegerField()),
-                ('difference', models.FloatField()),
-                ('low', models.FloatField(null=True)),
-                ('high', models.FloatField(null=True)),
-                ('method', models.CharField(max_length=100)),
-                ('p_value', models.FloatField(null=True)),
-                ('p_holm', models.FloatField(null=True)),
-                ('scope', models.CharField(choices=[('benchmark', 'benchmark'), ('general', 'general text')], max_length=10)),
-                ('name', models.CharField(max_length=100)),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='benchmark_comparisons', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("metric", models.CharField(max_length=30)),
+                (
+                    "first",
+                    models.CharField(
+                        choices=[("before", "before"), ("after", "after"), ("control", "without replay")], max_length=10
+                    ),
+                ),
+                (
+                    "second",
+                    models.CharField(
+                        choices=[("before", "before"), ("after", "after"), ("control", "without replay")], max_length=10
+                    ),
+                ),
+                ("n", models.PositiveIntegerField()),
+                ("difference", models.FloatField()),
+                ("low", models.FloatField(null=True)),
+                ("high", models.FloatField(null=True)),
+                ("method", models.CharField(max_length=100)),
+                ("p_value", models.FloatField(null=True)),
+                ("p_holm", models.FloatField(null=True)),
+                (
+                    "scope",
+                    models.CharField(choices=[("benchmark", "benchmark"), ("general", "general text")], max_length=10),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="benchmark_comparisons",
+                        to="releases.release",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['scope', 'name'],
+                "ordering": ["scope", "name"],
             },
         ),
         migrations.CreateModel(
-            name='ReleaseEvent',
+            name="ReleaseEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('created', 'made from its round'), ('published', 'published'), ('promoted', 'promoted to current'), ('replaced', 'replaced as current'), ('rolled_back', 'rolled back'), ('restored', 'made current again')], max_length=20)),
-                ('reason', models.TextField(blank=True)),
-                ('details', models.JSONField(default=dict)),
-                ('at', models.DateTimeField()),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='release_events', to=settings.AUTH_USER_MODEL)),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("created", "made from its round"),
+                            ("published", "published"),
+                            ("promoted", "promoted to current"),
+                            ("replaced", "replaced as current"),
+                            ("rolled_back", "rolled back"),
+                            ("restored", "made current again"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("details", models.JSONField(default=dict)),
+                ("at", models.DateTimeField()),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="release_events",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="events", to="releases.release"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at', 'pk'],
+                "ordering": ["at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='ReleaseSubmission',
+            name="ReleaseSubmission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('leaf_id', models.UUIDField()),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contributions', to='releases.release')),
-                ('submission', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='in_releases', to='contributions.submission')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("leaf_id", models.UUIDField()),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="contributions", to="releases.release"
+                    ),
+                ),
+                (
+                    "submission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="in_releases",
+                        to="contributions.submission",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Retention',
+            name="Retention",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('leaf_id', models.UUIDField()),
-                ('path', models.CharField(max_length=500)),
-                ('metric', models.CharField(max_length=30)),
-                ('n', models.PositiveIntegerField()),
-                ('difference', models.FloatField()),
-                ('low', models.FloatField(null=True)),
-                ('high', models.FloatField(null=True)),
-                ('method', models.CharField(max_length=100)),
-                ('margin', models.FloatField()),
-                ('verdict', models.CharField(choices=[('forgets', 'forgets'), ('kept', 'kept'), ('uncertain', 'not certain')], max_length=10)),
-                ('same_text', models.BooleanField(default=True)),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='retentions', to='releases.release')),
-                ('taught_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='later_retentions', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("leaf_id", models.UUIDField()),
+                ("path", models.CharField(max_length=500)),
+                ("metric", models.CharField(max_length=30)),
+                ("n", models.PositiveIntegerField()),
+                ("difference", models.FloatField()),
+                ("low", models.FloatField(null=True)),
+                ("high", models.FloatField(null=True)),
+                ("method", models.CharField(max_length=100)),
+                ("margin", models.FloatField()),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[("forgets", "forgets"), ("kept", "kept"), ("uncertain", "not certain")], max_length=10
+                    ),
+                ),
+                ("same_text", models.BooleanField(default=True)),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="retentions", to="releases.release"
+                    ),
+                ),
+                (
+                    "taught_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="later_retentions",
+                        to="releases.release",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['path'],
+                "ordering": ["path"],
             },
         ),
         migrations.CreateModel(
-            name='ScoredLeaf',
+            name="ScoredLeaf",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('leaf_id', models.UUIDField(unique=True)),
-                ('path', models.CharField(db_index=True, max_length=500)),
-                ('taught_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='first_taught', to='releases.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("leaf_id", models.UUIDField(unique=True)),
+                ("path", models.CharField(db_index=True, max_length=500)),
+                (
+                    "taught_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="first_taught",
+                        to="releases.release",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['path', 'leaf_id'],
+                "ordering": ["path", "leaf_id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='release',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('is_current',), name='releases_one_current_release'),
+            model_name="release",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_current", True)), fields=("is_current",), name="releases_one_current_release"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='release',
-            constraint=models.CheckConstraint(condition=models.Q(('is_current', False), ('state', 'published'), _connector='OR'), name='releases_current_is_published'),
+            model_name="release",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_current", False), ("state", "published"), _connector="OR"),
+                name="releases_current_is_published",
+            ),
         ),
         migrations.AddIndex(
-            model_name='leafscore',
-            index=models.Index(fields=['leaf_id', 'metric', 'subject'], name='releases_le_leaf_id_d83c64_idx'),
+            model_name="leafscore",
+            index=models.Index(fields=["leaf_id", "metric", "subject"], name="releases_le_leaf_id_d83c64_idx"),
         ),
         migrations.AddConstraint(
-            model_name='leafscore',
-            constraint=models.UniqueConstraint(fields=('release', 'leaf_id', 'metric', 'subject'), name='releases_one_score_per_leaf'),
+            model_name="leafscore",
+            constraint=models.UniqueConstraint(
+                fields=("release", "leaf_id", "metric", "subject"), name="releases_one_score_per_leaf"
+            ),
         ),
         migrations.AddIndex(
-            model_name='leafcomparison',
-            index=models.Index(fields=['leaf_id', 'metric'], name='releases_le_leaf_id_548a44_idx'),
+            model_name="leafcomparison",
+            index=models.Index(fields=["leaf_id", "metric"], name="releases_le_leaf_id_548a44_idx"),
         ),
         migrations.AddConstraint(
-            model_name='leafcomparison',
-            constraint=models.UniqueConstraint(fields=('release', 'leaf_id', 'metric', 'first', 'second'), name='releases_one_comparison_per_leaf'),
+            model_name="leafcomparison",
+            constraint=models.UniqueConstraint(
+                fields=("release", "leaf_id", "metric", "first", "second"), name="releases_one_comparison_per_leaf"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='benchmarkscore',
-            constraint=models.UniqueConstraint(fields=('release', 'scope', 'name', 'metric', 'subject'), name='releases_one_score_per_benchmark'),
+            model_name="benchmarkscore",
+            constraint=models.UniqueConstraint(
+                fields=("release", "scope", "name", "metric", "subject"), name="releases_one_score_per_benchmark"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='benchmarkcomparison',
-            constraint=models.UniqueConstraint(fields=('release', 'scope', 'name', 'metric', 'first', 'second'), name='releases_one_comparison_per_benchmark'),
+            model_name="benchmarkcomparison",
+            constraint=models.UniqueConstraint(
+                fields=("release", "scope", "name", "metric", "first", "second"),
+                name="releases_one_comparison_per_benchmark",
+            ),
         ),
         migrations.AddIndex(
-            model_name='releasesubmission',
-            index=models.Index(fields=['release', 'leaf_id'], name='releases_re_release_e4b245_idx'),
+            model_name="releasesubmission",
+            index=models.Index(fields=["release", "leaf_id"], name="releases_re_release_e4b245_idx"),
         ),
         migrations.AddConstraint(
-            model_name='releasesubmission',
-            constraint=models.UniqueConstraint(fields=('release', 'submission'), name='releases_submission_once_per_release'),
+            model_name="releasesubmission",
+            constraint=models.UniqueConstraint(
+                fields=("release", "submission"), name="releases_submission_once_per_release"
+            ),
         ),
         migrations.AddIndex(
-            model_name='retention',
-            index=models.Index(fields=['leaf_id', 'verdict'], name='releases_re_leaf_id_7cdcb5_idx'),
+            model_name="retention",
+            index=models.Index(fields=["leaf_id", "verdict"], name="releases_re_leaf_id_7cdcb5_idx"),
         ),
         migrations.AddConstraint(
-            model_name='retention',
-            constraint=models.UniqueConstraint(fields=('release', 'leaf_id', 'metric'), name='releases_one_retention_per_leaf'),
+            model_name="retention",
+            constraint=models.UniqueConstraint(
+                fields=("release", "leaf_id", "metric"), name="releases_one_retention_per_leaf"
+            ),
         ),
     ]

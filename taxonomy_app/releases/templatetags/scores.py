@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from taxonomy_app.releases.headline import LOWER_IS_BETTER, is_certain, outcome
@@ -25,18 +25,18 @@ METRICS = {
 SHARES = frozenset({"accuracy", "exact_match"})
 
 OUTCOMES = {
-    "certain better": "better",
+    "certain better": "better, certain",
     "better": "better, not certain",
     "same": "no difference",
     "worse": "worse, not certain",
-    "certain worse": "worse",
+    "certain worse": "worse, certain",
     "": "not compared",
 }
 
 
-def number(value: float | None, digits: int, *, sign: bool = False) -> str:
-    """A number with a true minus sign; −0.00 is written 0.00, and nothing is written as more than it is."""
-    if value is None or not math.isfinite(value):
+def number(value: Any, digits: int, *, sign: bool = False) -> str:
+    """A number with a true minus sign; −0.00 is written 0.00, and what is no number (a score that is absent) as a dash."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
     if float(text) == 0:
@@ -44,10 +44,10 @@ def number(value: float | None, digits: int, *, sign: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def in_unit(value: float | None, metric: str, *, sign: bool = False) -> str:
+def in_unit(value: Any, metric: str, *, sign: bool = False) -> str:
     """A value as its metric is read: shares as per cent with one digit, everything else with two."""
-    if metric in SHARES:
-        return number(None if value is None else 100 * value, 1, sign=sign)
+    if metric in SHARES and isinstance(value, int | float):
+        return number(100 * value, 1, sign=sign)
     return number(value, 2, sign=sign)
 
 
@@ -62,24 +62,24 @@ def metric_unit(metric: str) -> str:
 
 
 @register.filter
-def in_metric(value: float | None, metric: str) -> str:
+def in_metric(value: Any, metric: str) -> str:
     """``{{ score.mean|in_metric:score.metric }}``"""
     return in_unit(value, metric)
 
 
 @register.filter
-def change_in_metric(value: float | None, metric: str) -> str:
+def change_in_metric(value: Any, metric: str) -> str:
     """A difference, with its sign."""
     return in_unit(value, metric, sign=True)
 
 
 @register.filter
-def signed(value: float | None) -> str:
+def signed(value: Any) -> str:
     return number(value, 2, sign=True)
 
 
 @register.filter
-def plain(value: float | None) -> str:
+def plain(value: Any) -> str:
     return number(value, 2)
 
 
@@ -115,15 +115,15 @@ def outcome_mark(word: str) -> SafeString:
 
 @register.simple_tag
 def extent(comparisons: Iterable[Any]) -> float:
-    """The largest distance from zero of these comparisons, so that all their bars share one scale."""
-    sizes = [
-        abs(value)
-        for c in comparisons
-        if c is not None
-        for value in (c.difference, c.low, c.high)
-        if value is not None and math.isfinite(value)
-    ]
-    return max(sizes, default=1.0) or 1.0
+    """How far from zero the bars of these comparisons reach, so that all share one scale.
+
+    The longest interval's end, but no further than two and a half times the largest difference: one leaf with two
+    seeds would otherwise shrink every other bar to a dot. A bar cut off there ends at the edge without a cap.
+    """
+    found = [c for c in comparisons if c is not None]
+    ends = [abs(end) for c in found for end in (c.difference, c.low, c.high) if end is not None and math.isfinite(end)]
+    largest = max((abs(c.difference) for c in found), default=0.0)
+    return min(max(ends, default=1.0), 2.5 * largest or math.inf) or 1.0
 
 
 WIDTH, HEIGHT = 132, 18
@@ -150,6 +150,10 @@ def interval_bar(comparison: Any, extent: float = 1.0) -> SafeString:
     line = mark_safe("")
     if low is not None and high is not None:
         line = format_html('<line class="bar-range" x1="{}" x2="{}" y1="9" y2="9" />', x(low), x(high))
+        caps = [x(end) for end in (low, high) if abs(end) <= extent]
+        line += format_html_join(
+            "", '<line class="bar-cap" x1="{0}" x2="{0}" y1="5" y2="13" />', ((place,) for place in caps)
+        )
     return format_html(
         '<svg class="interval-bar bar-{tone}" viewBox="0 0 {w} {h}" width="{w}" height="{h}" aria-hidden="true" '
         'focusable="false"><line class="bar-zero" x1="{m}" x2="{m}" y1="1" y2="17" />{line}'

@@ -76,7 +76,7 @@ def make_round(
             blob=pins[path],
             taught_count=taught,
             taught=[f"t{i}" for i in range(taught)],
-            held_out=[f"{path}#{i}" for i in range(held_out)],
+            held_out=[f"{leaf_id(path)}#{i}" for i in range(held_out)],
         )
         for path, taught in leaves.items()
     )
