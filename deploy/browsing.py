@@ -15,30 +15,9 @@ import requests
 
 Value = str | Sequence[str]
 # Elements without an end tag (HTML, section 13.1.2), and those of SVG that pages write as empty.
-VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "source",
-        "track",
-        "wbr",
-        "path",
-        "use",
-        "circle",
-        "rect",
-        "line",
-        "polyline",
-        "ellipse",
-    ]
-)
+HTML_VOID = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+SVG_EMPTY = ("path", "use", "circle", "rect", "line", "polyline", "ellipse")
+VOID = frozenset(HTML_VOID + SVG_EMPTY)
 
 
 class PageProblem(RuntimeError):
