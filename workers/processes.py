@@ -76,15 +76,7 @@ class Child:
 
     def tail(self, lines: int = 20) -> str:
         """The last lines that this program (not one before it) wrote to its log."""
-        try:
-            with self.log.open("rb") as file:
-                end = file.seek(0, os.SEEK_END)
-                # Enough for any sane lines without reading a long log whole.
-                file.seek(max(self._log_start, end - lines * 2000))
-                text = file.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
-        return "\n".join(deque(text.splitlines(), maxlen=lines))
+        return log_tail(self.log, lines, start=self._log_start)
 
     def __enter__(self) -> Child:
         return self
@@ -93,6 +85,19 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def log_tail(log: Path, lines: int = 40, *, start: int = 0) -> str:
+    """The last lines of a log, looking no further back than byte ``start``; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            # Enough for any sane lines without reading a long log whole.
+            file.seek(max(start, end - lines * 2000))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(deque(text.splitlines(), maxlen=lines))
 
 
 def start_child(

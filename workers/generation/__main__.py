@@ -1,0 +1,221 @@
+"""``python -m workers.generation``: samples from a taxonomy folder, without the web.
+
+The taxonomy is a folder of leaves (``knowledge/…/qna.yaml`` and so on). Documents of knowledge leaves are looked for
+in ``--documents`` by the file names that the leaf gives. A call that was interrupted goes on when it is repeated with
+the same ``--out``. The last line on standard output is one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from taxonomy_repo.leaf import DATA_FILE, Leaf, leaf_kind, read_leaf
+from workers.artifacts import ArtifactProblem, ArtifactStore
+from workers.environment import EnvironmentProblem, shared_settings
+from workers.generation.run import Order, generate
+from workers.planning import choose_held_out, seed_fingerprint
+from workers.specs import (
+    BUNDLED_MODEL,
+    Document,
+    GenerationRecipe,
+    LeafKind,
+    ModelReference,
+    PlannedLeaf,
+    Progress,
+    SeedPair,
+    TeacherReference,
+    content_hash,
+)
+from workers.stages import StageCancelled, StageFailure
+
+OWN_DOCUMENTS = "seedbed:documents"
+
+
+class InputProblem(ValueError):
+    """What was given on the command line cannot be worked with; one sentence."""
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="python -m workers.generation", description=__doc__)
+    found.add_argument("--taxonomy", type=Path, required=True, help="folder of the taxonomy")
+    found.add_argument("--leaf", action="append", default=[], help="path of a leaf in it; again for more; all if none")
+    found.add_argument("--documents", type=Path, help="folder with the documents of knowledge leaves")
+    found.add_argument("--teacher-url", help="OpenAI-compatible address; without it a server is started here")
+    found.add_argument("--teacher-model", default=BUNDLED_MODEL, help="name at that address, else a model to start")
+    found.add_argument("--teacher-key-variable", help="environment variable (or its _FILE form) with the key")
+    found.add_argument("--profile", default="auto", help="how the teacher is prompted")
+    found.add_argument("--in-flight", type=int, default=16, help="requests at once")
+    found.add_argument("--samples", type=int, default=16, help="samples wanted of each leaf")
+    found.add_argument("--attempts-factor", type=float, default=3.0, help="rows asked for a wanted sample, at most")
+    found.add_argument("--max-answer-tokens", type=int, default=64)
+    found.add_argument("--temperature", type=float, default=0.8)
+    found.add_argument("--chunk-tokens", type=int, default=256)
+    found.add_argument("--held-out", type=float, default=0.0, help="share of seeds kept from the teacher")
+    found.add_argument("--no-judge", action="store_true")
+    found.add_argument("--seed", type=int, default=0)
+    found.add_argument("--out", type=Path, required=True, help="folder to write; made if it is not there")
+    return found
+
+
+def planned_leaves(taxonomy: Path, wanted: Sequence[str], documents: Path | None, held_out: float) -> list[PlannedLeaf]:
+    """The leaves of a folder as a round would plan them.
+
+    Raises:
+        InputProblem: a leaf is not there or cannot be read.
+    """
+    if not taxonomy.is_dir():
+        raise InputProblem(f"There is no folder {taxonomy}: give the folder of the taxonomy.")
+    paths = [path.strip("/") for path in wanted] or sorted(
+        file.parent.relative_to(taxonomy).as_posix() for file in taxonomy.rglob("qna.yaml")
+    )
+    if not paths:
+        raise InputProblem(f"{taxonomy} has no leaves: a leaf is a folder with a qna.yaml.")
+    return [_planned(taxonomy, path, documents, held_out) for path in paths]
+
+
+def _planned(taxonomy: Path, path: str, documents: Path | None, held_out: float) -> PlannedLeaf:
+    file = taxonomy / path / "qna.yaml"
+    if ".." in Path(path).parts or not file.is_file():
+        raise InputProblem(f"There is no leaf {path} in {taxonomy}.")
+    data = file.read_bytes()
+    reading = read_leaf(data, path)
+    if reading.leaf is None or not reading.valid:
+        problem = next(problem for problem in reading.problems if problem.severity == "error")
+        where = f" (line {problem.line})" if problem.line else ""
+        raise InputProblem(f"{file}{where}: {problem.message}")
+    leaf, kind = reading.leaf, LeafKind(leaf_kind(path, reading.leaf))
+    seeds = _seed_pairs(leaf)
+    held = set(choose_held_out(seeds, share=held_out, least=0)) if held_out else set()
+    return PlannedLeaf(
+        leaf_id=str(uuid.uuid5(uuid.NAMESPACE_URL, path)),
+        path=path,
+        kind=kind,
+        blob=content_hash(data.decode("utf-8", "replace")),
+        task_description=leaf.task_description,
+        domain=leaf.domain,
+        document_outline=leaf.document_outline,
+        seeds=tuple(seed for seed in seeds if seed.fingerprint not in held),
+        held_out=tuple(seed for seed in seeds if seed.fingerprint in held),
+        documents=_documents(leaf, documents, path) if kind is LeafKind.KNOWLEDGE else (),
+        data=_data(file.with_name(DATA_FILE)),
+    )
+
+
+def _seed_pairs(leaf: Leaf) -> list[SeedPair]:
+    contexts: dict[str | None, int] = {}
+    pairs = []
+    for pair in leaf.pairs():
+        index = contexts.setdefault(pair.context, len(contexts)) if pair.context is not None else None
+        pairs.append(
+            SeedPair(
+                fingerprint=seed_fingerprint(pair.question, pair.context),
+                question=pair.question,
+                answer=pair.answer,
+                context=pair.context,
+                context_index=index,
+            )
+        )
+    return pairs
+
+
+def _documents(leaf: Leaf, folder: Path | None, path: str) -> tuple[Document, ...]:
+    if leaf.document is None or folder is None:
+        return ()
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    chosen = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in leaf.document.patterns)]
+    if not chosen:
+        raise InputProblem(f"The documents of {path} ({', '.join(leaf.document.patterns)}) are not in {folder}.")
+    return tuple(
+        Document(
+            name=name,
+            text=(folder / name).read_text(encoding="utf-8"),
+            source=leaf.document.repo,
+            commit=leaf.document.commit,
+        )
+        for name in chosen
+    )
+
+
+def _data(file: Path) -> tuple[SeedPair, ...]:
+    if not file.is_file():
+        return ()
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return tuple(
+        SeedPair(fingerprint=seed_fingerprint(row["question"]), question=row["question"], answer=row["answer"])
+        for row in rows
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    begun = time.monotonic()
+    shown = [""]
+
+    def report(progress: Progress) -> None:
+        line = f"{progress.done}/{progress.total} {progress.unit}  {progress.message}"
+        if line != shown[0]:
+            shown[0] = line
+            print(f"{time.monotonic() - begun:6.1f} s  {line}", file=sys.stderr, flush=True)
+
+    try:
+        settings = shared_settings()
+        leaves = planned_leaves(given.taxonomy, given.leaf, given.documents, given.held_out)
+        teacher = TeacherReference(
+            source="endpoint" if given.teacher_url else "auto",
+            url=given.teacher_url,
+            model=ModelReference(name=given.teacher_model),
+            key_variable=given.teacher_key_variable,
+            profile=given.profile,
+            max_in_flight=given.in_flight,
+        )
+        recipe = GenerationRecipe(
+            samples_per_leaf=given.samples,
+            attempts_factor=given.attempts_factor,
+            temperature=given.temperature,
+            max_answer_tokens=given.max_answer_tokens,
+            chunk_tokens=given.chunk_tokens,
+            judge=not given.no_judge,
+        )
+        out = given.out.resolve()
+        artifact = ArtifactStore(f"file://{out.parent}").artifact(out.name)
+        if artifact.complete:
+            raise InputProblem(f"{given.out} is finished already: give another folder.")
+        summary = generate(
+            Order(tuple(leaves), recipe, teacher, given.seed),
+            artifact,
+            settings=settings,
+            store=ArtifactStore(settings.artifacts_url),
+            log_file=settings.var / "log" / "teacher" / f"shell-{os.getpid()}.log",
+            report=report,
+            cancelled=lambda: bool(stopping),
+        )
+        artifact.finish(kind="generation")
+    except StageCancelled:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    except StageFailure as failure:
+        print(f"{failure.problem.message} {failure.problem.advice}".strip(), file=sys.stderr)
+        return 1
+    except (InputProblem, EnvironmentProblem, ArtifactProblem, ValueError, OSError) as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    names = ("samples", "requests", "prompt_tokens", "completion_tokens", "seconds", "dropped", "mean_in_flight")
+    facts = {name: summary[name] for name in names}
+    print(json.dumps({**facts, "empty_leaves": summary["empty_leaves"], "judge": summary["judge"], "out": str(out)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

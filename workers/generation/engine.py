@@ -1,0 +1,334 @@
+"""Running the plan of a round against a teacher: many rows at once, each a chain of steps, none waiting for another.
+
+Rows are taken leaf by leaf, so that prompts with a common beginning meet in the server's cache; when a leaf needs no
+more rows for now, the next one's begin. A leaf stops when it has the samples that were wanted, or when as many rows
+were asked for as the recipe allows. What is finished is written down about once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.generation.asking import Style
+from workers.generation.filters import Filter, LeafMemory, default_filters, held_out_index, new_memory
+from workers.generation.judges import Judge
+from workers.generation.judges.discrimination import Discrimination, discrimination
+from workers.generation.material import Material, plans_of
+from workers.generation.parts import Parts, Spent
+from workers.generation.pipelines import PIPELINES, Making
+from workers.generation.rows import STEPS, Dropped, Outcome, Row, RowPlan
+from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress
+from workers.teacher.client import TeacherClient
+
+WRITE_SECONDS = 1.0
+# More rows than requests are under way, so that a row between two requests leaves no slot empty.
+ROWS_PER_SLOT = 1.25
+FEWEST_ATTEMPTS = 4
+
+
+@dataclass
+class LeafState:
+    """One leaf of the plan while it is worked on. ``memory`` is let go when the leaf is done."""
+
+    material: Material
+    wanted: int
+    most: int
+    kept: int = 0
+    decided: int = 0
+    asked: int = 0
+    done: set[int] = field(default_factory=set)
+    funnel: dict[str, collections.Counter[str]] = field(default_factory=dict)
+    memory: LeafMemory | None = None
+    set_aside: tuple[str, ...] = ()
+    plans: Iterator[RowPlan] | None = None
+    exhausted: bool = False
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def finished(self) -> bool:
+        return self.kept >= self.wanted or ((self.exhausted or self.asked >= self.most) and not self.tasks)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more rows are needed than those under way will probably give."""
+        if self.kept >= self.wanted or self.exhausted or self.asked >= self.most:
+            return False
+        rate = max((self.kept + 1) / (self.decided + 1), 0.1)
+        return self.kept + len(self.tasks) * min(rate, 1.0) < self.wanted
+
+    def count(self, outcome: Outcome) -> None:
+        self.decided += 1
+        self.kept += outcome.sample is not None
+        for step in outcome.passed:
+            self.funnel.setdefault(step, collections.Counter())["kept"] += 1
+        if outcome.at is not None and outcome.dropped is not None:
+            self.funnel.setdefault(outcome.at, collections.Counter())[outcome.dropped.filter] += 1
+
+    def steps(self) -> list[FunnelStep]:
+        """Given, kept and dropped of every step of this kind of leaf."""
+        found = []
+        for step in STEPS[self.material.leaf.kind]:
+            counts = self.funnel.get(step, collections.Counter())
+            dropped = {name: counts[name] for name in sorted(counts) if name != "kept"}
+            found.append(
+                FunnelStep(
+                    leaf_id=self.material.leaf.leaf_id,
+                    step=step,
+                    given=counts.total(),
+                    kept=counts["kept"],
+                    dropped=dropped,
+                )
+            )
+        return found
+
+
+class Engine:
+    """One generation. Build it, :meth:`resume`, :meth:`run`."""
+
+    def __init__(
+        self,
+        materials: Sequence[Material],
+        *,
+        recipe: GenerationRecipe,
+        random_seed: int,
+        style: Style,
+        client: TeacherClient,
+        judge: Judge | None,
+        parts: Parts,
+        pipeline_hash: str,
+        max_in_flight: int,
+        contexts_shown: int = 2,
+        benchmarks: frozenset[str] = frozenset(),
+        filters: Sequence[Filter] | None = None,
+        report: Callable[[Progress], None] = lambda _progress: None,
+    ) -> None:
+        most = max(math.ceil(recipe.samples_per_leaf * recipe.attempts_factor), FEWEST_ATTEMPTS)
+        self.states = [
+            LeafState(material, recipe.samples_per_leaf, most)
+            for material in materials
+            if material.leaf.kind in PIPELINES
+        ]
+        self.recipe, self.random_seed, self.style, self.client = recipe, random_seed, style, client
+        self.judge, self.parts, self.pipeline_hash, self.report = judge, parts, pipeline_hash, report
+        self.rows_at_once = max(math.ceil(max_in_flight * ROWS_PER_SLOT), 1)
+        self.contexts_shown, self.benchmarks = contexts_shown, benchmarks
+        self.filters = tuple(filters) if filters is not None else default_filters()
+        self.leaves = [state.material.leaf for state in self.states]
+        self.held_out = held_out_index(self.leaves)
+        self.discriminations: dict[LeafKind, Discrimination] = {}
+        self.before = Spent()
+        self._by_id = {state.material.leaf.leaf_id: state for state in self.states}
+        self._verdicts: dict[LeafKind, asyncio.Task[Discrimination]] = {}
+        self._buffer: list[Outcome] = []
+        self._written = Spent()
+        self._changed = asyncio.Condition()
+        self._first = 0
+        self._begun = 0.0
+
+    # -- going on
+
+    def resume(self) -> None:
+        """Take in what earlier attempts have written; nothing of it is asked again."""
+        self.before = self.parts.spent()
+        self.discriminations = self.parts.discriminations()
+        for outcome in self.parts.outcomes():
+            if (state := self._by_id.get(outcome.leaf_id)) is not None:
+                state.count(outcome)
+                state.done.add(outcome.index)
+        open_leaves = {leaf_id for leaf_id, state in self._by_id.items() if state.done and not state.finished}
+        for outcome in self.parts.outcomes() if open_leaves else ():
+            if outcome.leaf_id in open_leaves:
+                self._recall(self._by_id[outcome.leaf_id], outcome)
+
+    def _recall(self, state: LeafState, outcome: Outcome) -> None:
+        entry = outcome.sample or (outcome.dropped.sample if outcome.dropped is not None else None)
+        if entry is not None and "question" in outcome.passed and entry.messages:
+            self._remember(state).remember(entry.messages[0].content, None)
+
+    def _remember(self, state: LeafState) -> LeafMemory:
+        if state.memory is None:
+            state.memory = new_memory(
+                state.material.leaf,
+                self.recipe,
+                held_out=self.held_out,
+                benchmarks=self.benchmarks,
+                filters=self.filters,
+            )
+            state.set_aside = state.memory.set_aside
+        return state.memory
+
+    # -- running
+
+    async def run(self) -> None:
+        """Until every leaf has what it wants or may ask no more. What is finished is written even when this fails.
+
+        Raises:
+            TeacherProblem: the teacher is gone.
+        """
+        self._begun = time.monotonic()
+        try:
+            async with asyncio.TaskGroup() as group:
+                writing = group.create_task(self._write_regularly())
+                rows = [group.create_task(self._take_rows()) for _ in range(self.rows_at_once)]
+                await asyncio.wait(rows)
+                writing.cancel()
+        except BaseExceptionGroup as several:
+            # One cause stops all rows; it is the one to tell.
+            raise several.exceptions[0] from several
+        finally:
+            for verdict in self._verdicts.values():
+                verdict.cancel()
+            self._write()
+            self._report()
+
+    async def _take_rows(self) -> None:
+        while True:
+            async with self._changed:
+                while (chosen := self._next_row()) is None:
+                    if all(state.finished for state in self.states[self._first :]):
+                        self._changed.notify_all()
+                        return
+                    await self._changed.wait()
+            state, plan = chosen
+            # A task of its own: rows that are no longer needed are cancelled without ending this loop.
+            task = asyncio.create_task(self._make(state, plan))
+            state.tasks.add(task)
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                task.cancel()
+                await asyncio.wait({task})
+                raise
+            finally:
+                state.tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+            self._let_go(state)
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _next_row(self) -> tuple[LeafState, RowPlan] | None:
+        while self._first < len(self.states) and self.states[self._first].finished:
+            self._let_go(self.states[self._first])
+            self._first += 1
+        for number in range(self._first, len(self.states)):
+            state = self.states[number]
+            while state.hungry:
+                plan = self._next_plan(state)
+                if plan is not None:
+                    return state, plan
+        return None
+
+    def _next_plan(self, state: LeafState) -> RowPlan | None:
+        """The next row that was not done before; None where it was, or where the leaf has nothing to show."""
+        if state.plans is None:
+            state.plans = plans_of(state.material, random_seed=self.random_seed, contexts_shown=self.contexts_shown)
+        plan = next(state.plans, None)
+        if plan is None:
+            state.exhausted = True
+            return None
+        state.asked += 1
+        return None if plan.index in state.done else plan
+
+    async def _make(self, state: LeafState, plan: RowPlan) -> None:
+        leaf = state.material.leaf
+        row = Row(leaf, plan, f"{leaf.kind.value}", self.pipeline_hash)
+        making = Making(
+            row, self.style, self.filters, self._remember(state), self.judge, lambda: self._verdict(leaf.kind)
+        )
+        base: dict[str, Any] = {"leaf_id": leaf.leaf_id, "index": plan.index}
+        try:
+            await PIPELINES[leaf.kind](making)
+        except Dropped as drop:
+            score = None if drop.score is None else round(drop.score, 4)
+            dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)
+            outcome = Outcome(**base, passed=tuple(making.passed), at=making.at, dropped=dropped)
+        else:
+            if state.kept >= state.wanted:
+                return
+            outcome = Outcome(**base, passed=tuple(making.passed), sample=row.sample())
+        state.done.add(plan.index)
+        state.count(outcome)
+        self._buffer.append(outcome)
+        if state.kept >= state.wanted:
+            # Enough: what is still under way for this leaf would only be thrown away.
+            for task in state.tasks - {asyncio.current_task()}:
+                task.cancel()
+
+    async def _verdict(self, kind: LeafKind) -> Discrimination | None:
+        """What the judge is worth on this kind of leaf, found out once."""
+        if self.judge is None:
+            return None
+        if kind not in self.discriminations:
+            if kind not in self._verdicts:
+                self._verdicts[kind] = asyncio.create_task(
+                    discrimination(self.judge, self.leaves, kind, random_seed=self.random_seed)
+                )
+            found = await asyncio.shield(self._verdicts[kind])
+            if kind not in self.discriminations:
+                self.discriminations[kind] = found
+                self.parts.write_discrimination(found)
+        return self.discriminations[kind]
+
+    def _let_go(self, state: LeafState) -> None:
+        if state.finished and not state.tasks:
+            state.memory, state.plans = None, None
+            state.done.clear()
+
+    # -- writing and telling
+
+    @property
+    def spent(self) -> Spent:
+        """What was used in all, earlier attempts included."""
+        return self.before + self._now()
+
+    def _now(self) -> Spent:
+        usage = self.client.usage
+        seconds = time.monotonic() - self._begun if self._begun else 0.0
+        return Spent(
+            requests=usage.requests,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            seconds=seconds,
+            in_flight_seconds=usage.mean_in_flight * seconds,
+        )
+
+    def _write(self) -> None:
+        if not self._buffer:
+            return
+        now = self._now()
+        since = Spent(**{name: getattr(now, name) - getattr(self._written, name) for name in Spent.model_fields})
+        outcomes, self._buffer = self._buffer, []
+        self.parts.write(outcomes, since)
+        self._written = now
+
+    async def _write_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            self._write()
+            self._report()
+
+    def _report(self) -> None:
+        kept = sum(min(state.kept, state.wanted) for state in self.states)
+        current = next((state for state in self.states[self._first :] if not state.finished), None)
+        spent = self.spent
+        self.report(
+            Progress(
+                done=kept,
+                total=sum(state.wanted for state in self.states),
+                unit="samples",
+                message=f"Generating for {current.material.leaf.path}" if current else "Generated",
+                figures={
+                    "dropped": float(sum(state.decided - state.kept for state in self.states)),
+                    "requests": float(spent.requests),
+                    "in_flight": float(self.client.usage.in_flight),
+                    "tokens_per_second": round(spent.completion_tokens / spent.seconds, 1) if spent.seconds else 0.0,
+                },
+            )
+        )

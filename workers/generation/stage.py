@@ -1,0 +1,50 @@
+"""The generation stage of a round: its plan's leaves, recipe and teacher, into the stage's artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workers.generation.run import Order, generate, read_texts
+from workers.specs import StageSpec
+from workers.stages import StageContext
+
+BENCHMARK_DATA = Path(__file__).parents[1] / "evaluation" / "data"
+# The result goes into a message; a plan of thousands of leaves has its counts in summary.json only.
+MOST_LEAVES_TOLD = 500
+
+
+def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
+    """Make the samples of the plan's leaves.
+
+    Files: ``samples.jsonl``, ``dropped.jsonl``, ``funnel.json``, ``summary.json``.
+
+    Raises:
+        StageCancelled: asked to stop; within a few seconds, with all that was finished kept.
+        StageFailure: the teacher cannot be used, or a leaf has nothing to generate from.
+    """
+    plan = context.plan
+    order = Order(
+        leaves=context.leaves,
+        recipe=plan.recipe.generation,
+        teacher=plan.teacher,
+        random_seed=plan.random_seed,
+        # All that this installation scores on, not only what this round does: releases are compared later.
+        benchmark_texts=read_texts(sorted(BENCHMARK_DATA.glob("*.jsonl"))),
+    )
+    log_file = context.settings.var / "log" / "teacher" / f"{spec.reference.stage_id}-{spec.reference.attempt}.log"
+    summary = generate(
+        order,
+        context.store.artifact(spec.output),
+        settings=context.settings,
+        store=context.store,
+        log_file=log_file,
+        report=context.report,
+        cancelled=context.cancelled,
+        log=context.log,
+    )
+    for path in summary["empty_leaves"]:
+        context.log.warning("No sample of the leaf %s was kept; the funnel says where its rows were dropped.", path)
+    if len(summary["leaves"]) > MOST_LEAVES_TOLD:
+        return {**summary, "leaves": {}, "empty_leaves": summary["empty_leaves"][:20], "filters_set_aside": {}}
+    return summary
