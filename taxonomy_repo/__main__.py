@@ -15,9 +15,9 @@ from taxonomy_repo.folder import CheckedFile, check_file, find_files
 DESCRIPTION = """\
 Check leaves before they are submitted. PATH is a qna.yaml, a leaf's folder or a whole taxonomy.
 
-text: one line for each problem (path:line:column: severity: message [code]); the last line is JSON with what was done.
-json: one line of JSON for each file {path, valid, problems: [{code, severity, message, line, column, field}]} on standard
-output; the JSON with what was done goes to standard error, so that all of standard output has one form.
+text: a line for each problem (path:line:column: severity: message [code]); the last line is JSON with what was done.
+json: one line of JSON for each file {path, valid, problems: [{code, severity, message, line, column, field}]} on
+standard output; the JSON with what was done goes to standard error, so that all of standard output has one form.
 """
 EXIT_STATUS = (
     "Exit status: 0 when there is no error (warnings may be), 1 when there is, 2 when nothing could be checked."
@@ -86,7 +86,7 @@ def _show(checked: CheckedFile, form: str) -> None:
         print(json.dumps(line, ensure_ascii=False))
         return
     for problem in checked.problems:
-        place = f"{checked.path}:{problem.line or 1}:{problem.column or 1}"
+        place = f"{checked.path}:{problem.line}:{problem.column or 1}" if problem.line else str(checked.path)
         print(f"{place}: {problem.severity}: {problem.message} [{problem.code}]")
 
 

@@ -276,6 +276,8 @@ class _Reader:
                 self.say("empty-text", "error", message, node, field)
                 return ""
             kind = _READ_AS.get(node.tag)
+            if kind == "a number" and ":" in value:
+                kind = "a time, and so a number"
             if kind is None:
                 message = f"{_spoken(field)} starts with a type ({node.tag}). Put the text in quotes."
                 self.say("yaml-tag", "error", message, node, field)

@@ -21,7 +21,7 @@ from yaml.tokens import (
     ValueToken,
 )
 
-from taxonomy_repo.checks.registry import GOOD_SKILL, Check, Example, Subject, register
+from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, GOOD_SKILL, Check, Example, Subject, register
 from taxonomy_repo.problem import Problem, Severity
 
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
@@ -142,7 +142,7 @@ class Indentation(Check):
     code = "lint-indentation"
     severity = "warning"
     explanation = "Every level is indented by the same number of spaces, and lists either all or none of them."
-    example = Example(GOOD_SKILL.replace("  - question", "    - question").replace("    answer", "      answer"), "")
+    example = Example(GOOD_KNOWLEDGE.replace("    - osk.md", "      - osk.md"), "knowledge/places/osk")
 
     def find(self, subject: Subject) -> Iterator[Problem]:
         root = subject.source.root
