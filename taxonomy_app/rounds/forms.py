@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
 from pydantic import ValidationError as SpecError
 
 from taxonomy_app.rounds.model_checks import check_endpoint, check_model
@@ -22,10 +23,10 @@ from workers.specs import BUNDLED_MODEL, ModelReference, Recipe, TeacherReferenc
 # Above this number of leaves single ones are not listed; folders are.
 MOST_LISTED = 300
 SOURCES = (
-    ("auto", "A server that the worker starts: vLLM where it is installed, else transformers"),
-    ("vllm", "vLLM, started by the worker"),
-    ("transformers", "transformers, started by the worker (slow)"),
-    ("endpoint", "A server that is running already (any OpenAI-compatible URL)"),
+    ("auto", "Started by the worker: vLLM, or else transformers"),
+    ("vllm", "Started by the worker: vLLM"),
+    ("transformers", "Started by the worker: transformers (slow)"),
+    ("endpoint", "A server that runs already (OpenAI-compatible)"),
 )
 # The names of workers.teacher.profiles, which the web does not import; a test holds them together.
 PROFILES = (
@@ -66,7 +67,12 @@ class RoundForm(forms.Form):
     """What a round is made of. Only ``recipe`` must be given; ``views.round_new`` describes every field."""
 
     title = forms.CharField(label="Name", max_length=120, required=False, help_text="Empty: “Round” and its number.")
-    choose = forms.ChoiceField(label="Leaves", choices=SCOPES, widget=forms.RadioSelect, initial="all", required=False)
+    choose = forms.ChoiceField(
+        label="Leaves",
+        choices=SCOPES,
+        widget=forms.RadioSelect(attrs={"class": "radio radio-primary radio-sm"}),
+        initial="all",
+    )
     folders = forms.MultipleChoiceField(label="Folders", required=False, widget=forms.CheckboxSelectMultiple)
     leaves = forms.TypedMultipleChoiceField(
         label="Single leaves", required=False, coerce=UUID, widget=forms.CheckboxSelectMultiple
@@ -81,7 +87,6 @@ class RoundForm(forms.Form):
     )
     control = forms.ChoiceField(
         label="Control arm",
-        required=False,
         choices=(
             ("recipe", "As in the recipe"),
             ("yes", "Yes: also tune a student without replay"),
@@ -107,13 +112,10 @@ class RoundForm(forms.Form):
         required=False,
         help_text="The same seed and inputs give the same data. Empty: the round's number.",
     )
-    teacher_source = forms.ChoiceField(
-        label="Where the teacher answers", choices=SOURCES, initial="auto", required=False
-    )
+    teacher_source = forms.ChoiceField(label="Where the teacher answers", choices=SOURCES, initial="auto")
     teacher_model = forms.CharField(
         label="Teacher's model",
         max_length=500,
-        required=False,
         initial=BUNDLED_MODEL,
         help_text="The bundled model, a folder, owner/model of the hub, or the name that the running server knows.",
     )
@@ -131,8 +133,8 @@ class RoundForm(forms.Form):
         help_text="The name of the worker's environment variable that holds the key; never the key itself.",
         error_messages={"invalid": "Write the name of a variable, in capitals, such as TEACHER_KEY; not the key."},
     )
-    teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto", required=False)
-    student = forms.ChoiceField(label="Student", widget=forms.RadioSelect, required=False)
+    teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto")
+    student = forms.ChoiceField(label="Student", widget=forms.RadioSelect)
     student_name = forms.CharField(
         label="Another student",
         max_length=500,
@@ -165,12 +167,23 @@ class RoundForm(forms.Form):
         self.fields["student"].choices = students  # type: ignore[attr-defined]
         self.fields["student"].initial = students[0][0]
         self.fields["recipe"].initial = recipe_names()[0]
+        if self.is_bound:
+            self._fill_in()
+
+    def _fill_in(self) -> None:
+        """Give the fields that a program left out the value that a person would have found in them."""
+        data = self.data.copy()
+        for name in ("control", "teacher_source", "teacher_model", "teacher_profile"):
+            data.setdefault(name, self.fields[name].initial)
+        data.setdefault("student", "other" if data.get("student_name") else self.fields["student"].initial)
+        data.setdefault("choose", "some" if data.get("leaves") or data.get("folders") else "all")
+        self.data = data
 
     @property
     def lists_leaves(self) -> bool:
         return len(self.usable) <= MOST_LISTED
 
-    @property
+    @cached_property
     def recipes(self) -> list[Recipe]:
         return [recipe(name) for name in recipe_names()]
 
@@ -178,15 +191,15 @@ class RoundForm(forms.Form):
         """What is ticked now in ``folders`` or ``leaves``."""
         return {str(value) for value in (self[name].value() or ())}
 
-    @property
+    @cached_property
     def ticked_folders(self) -> set[str]:
         return self.ticked("folders")
 
-    @property
+    @cached_property
     def ticked_leaves(self) -> set[str]:
         return self.ticked("leaves")
 
-    @property
+    @cached_property
     def new_leaf_ids(self) -> set[UUID]:
         return new_since_last_release(self.usable)
 
@@ -201,7 +214,9 @@ class RoundForm(forms.Form):
         return data
 
     def _clean_leaves(self, data: dict[str, Any]) -> None:
-        choose = data.get("choose") or ("some" if data.get("leaves") or data.get("folders") else "all")
+        choose = data.get("choose")
+        if choose is None:
+            return
         if choose == "all":
             chosen = {leaf.leaf_id for leaf in self.usable}
         elif choose == "new":
@@ -235,10 +250,10 @@ class RoundForm(forms.Form):
 
     def _clean_teacher(self, data: dict[str, Any]) -> None:
         seen = bool(data.get("seen_by_workers"))
-        source = data.get("teacher_source") or "auto"
-        model = ModelReference(
-            name=data.get("teacher_model") or BUNDLED_MODEL, revision=data.get("teacher_revision") or None
-        )
+        if not {"teacher_source", "teacher_model", "teacher_profile"} <= data.keys():
+            return
+        source = data["teacher_source"]
+        model = ModelReference(name=data["teacher_model"], revision=data.get("teacher_revision") or None)
         url = data.get("teacher_url") or ""
         if source == "endpoint":
             try:
@@ -259,11 +274,13 @@ class RoundForm(forms.Form):
             model=model,
             url=url or None,
             key_variable=data.get("teacher_key_variable") or None,
-            profile=data.get("teacher_profile") or "auto",
+            profile=data["teacher_profile"],
         )
 
     def _clean_student(self, data: dict[str, Any]) -> None:
-        choice = data.get("student") or ("other" if data.get("student_name") else self.fields["student"].initial)
+        choice = data.get("student")
+        if choice is None:
+            return
         revision = None
         if choice == "bundled":
             name = BUNDLED_MODEL

@@ -94,7 +94,10 @@ class StageView:
 
     @property
     def left_words(self) -> str:
-        return f"about {duration_words(self.left)} left" if self.left else ""
+        """What is left of a stage under way; for one that has not begun, what it will take."""
+        if not self.left:
+            return ""
+        return f"about {duration_words(self.left)}{' left' if self.stage.is_active else ''}"
 
     @property
     def progress_words(self) -> str:

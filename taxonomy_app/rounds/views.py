@@ -168,6 +168,7 @@ def cost_words(estimate: dict[str, Any]) -> dict[str, Any]:
     names = dict(Stage._meta.get_field("kind").choices or ())
     return {
         **estimate,
+        "mixed": len({stage["measured"] for stage in estimate.get("stages", ())}) > 1,
         "words": presentation.duration_words(estimate.get("seconds")),
         "rows": [
             (names[stage["kind"]], presentation.duration_words(stage["seconds"]), stage["measured"])

@@ -1,0 +1,32 @@
+"""Who may do what on the routes of rounds: everybody watches, administrators act."""
+
+from __future__ import annotations
+
+from tests.taxonomy_app.rounds.making import make_round
+from tests.taxonomy_app.routing import ADMINISTRATORS, EVERYBODY, Access, Route, World
+
+
+def prepare(world: World) -> None:
+    world.round = make_round(world.administrator)
+
+
+def _round(world: World) -> list[object]:
+    return [world.round.pk]
+
+
+ROUTES = {
+    "rounds:list": Route(get=EVERYBODY),
+    "rounds:new": Route(get=ADMINISTRATORS, post=ADMINISTRATORS),
+    "rounds:estimate": Route(post=ADMINISTRATORS),
+    "rounds:round": Route(args=_round, get=EVERYBODY),
+    "rounds:progress": Route(args=_round, get=EVERYBODY),
+    "rounds:samples": Route(args=_round, get=EVERYBODY),
+    "rounds:start": Route(args=_round, post=ADMINISTRATORS),
+    "rounds:cancel": Route(args=_round, post=ADMINISTRATORS),
+    "rounds:retry": Route(args=_round, post=ADMINISTRATORS),
+    # No attempt has run: to an administrator there is no log either.
+    "rounds:log": Route(
+        args=lambda world: [world.round.pk, "generation", 1],
+        get=Access("sign-in", "forbidden", "forbidden", "forbidden", "missing"),
+    ),
+}
