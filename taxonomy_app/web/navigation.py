@@ -28,7 +28,7 @@ _PLACES = (
     ("Taxonomy", "tree:home", ("/taxonomy/",), "public"),
     ("My contributions", "contributions:mine", ("/contributions/",), "contributor"),
     ("Review queue", "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
-    ("Rounds", "rounds:list", ("/rounds/",), "administrator"),
+    ("Rounds", "rounds:list", ("/rounds/",), "contributor"),
     ("Releases", "releases:dashboard", ("/releases/",), "public"),
     ("People", "people:list", ("/people/",), "administrator"),
 )

@@ -1,6 +1,6 @@
 """How an app tells ``test_routes`` who may do what on each of its routes.
 
-``tests/taxonomy_app/<app>/routes.py`` holds ``ROUTES: dict[str, Route]`` by the full name of the route
+``tests/taxonomy_app/<app>/routes.py`` holds ``ROUTES: dict[str, Route | list[Route]]`` by the full name of the route
 (``"people:list"``) and may hold ``prepare(world)``, which makes the rows that the routes need and keeps them on the
 world (``world.submission = …``) for the routes' ``args`` and ``data``::
 
@@ -12,6 +12,7 @@ world (``world.submission = …``) for the routes' ``args`` and ``data``::
         ),
     }
 
+A route that behaves differently for different rows has a list of ``Route``, one for each case.
 A method that is left out must be refused to everybody. ``world.contributor`` owns what ``prepare`` makes.
 """
 
