@@ -1,15 +1,24 @@
 // The YAML of a draft in CodeMirror, kept equal to the text area below it, which the form sends.
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
-import { bracketMatching, defaultHighlightStyle, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { HighlightStyle, bracketMatching, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
 import { EditorState } from "@codemirror/state";
+import { tags } from "@lezer/highlight";
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+
+const colours = HighlightStyle.define([
+  { tag: [tags.definition(tags.propertyName), tags.propertyName], color: "var(--color-primary)", fontWeight: "600" },
+  { tag: [tags.string, tags.special(tags.string)], color: "var(--color-secondary)" },
+  { tag: [tags.comment, tags.meta], color: "color-mix(in oklab, var(--color-base-content) 70%, var(--color-base-100))" },
+  { tag: [tags.keyword, tags.attributeValue, tags.labelName], color: "var(--color-info)" },
+]);
 
 const look = EditorView.theme({
   "&": { fontSize: "0.875rem", backgroundColor: "transparent", color: "var(--color-base-content)" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--font-mono)", lineHeight: "1.6", minHeight: "32rem", maxHeight: "75dvh" },
+  ".cm-scroller": { fontFamily: "var(--font-mono)", lineHeight: "1.6", maxHeight: "75dvh", overflow: "auto" },
+  ".cm-content, .cm-gutter": { minHeight: "32rem" },
   ".cm-gutters": {
     backgroundColor: "var(--color-base-200)",
     color: "color-mix(in oklab, var(--color-base-content) 70%, var(--color-base-100))",
@@ -62,7 +71,7 @@ for (const area of document.querySelectorAll("textarea[data-yaml]")) {
         bracketMatching(),
         indentUnit.of("  "),
         yaml(),
-        syntaxHighlighting(defaultHighlightStyle, { fallback: true }),
+        syntaxHighlighting(colours),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ "aria-label": "YAML", spellcheck: "false" }),
         // Tab leaves the editor after Escape, as CodeMirror does it, so that the keyboard is never caught.

@@ -91,7 +91,7 @@ def leaf_compare(before: Form | None, after: Form) -> LeafComparison:
     head = tuple(
         _field(label, (before or {}).get(key, "") or "", after.get(key, "") or "")
         for key, label in (
-            ("task_description", "What is taught"),
+            ("task_description", "Task"),
             ("domain", "Domain"),
             ("document_outline", "Outline of the document"),
             ("document", "Document"),

@@ -147,6 +147,12 @@ class Editor:
         return sum(is_missing(problem) and problem.severity == "error" for problem in self.problems)
 
     @property
+    def missing_places(self) -> list[Remark]:
+        """Where something is still to be written, each place once."""
+        found = [self._remark(p) for p in self.problems if p.severity == "error" and is_missing(p)]
+        return list({remark.place: remark for remark in reversed(found) if remark.place}.values())[::-1]
+
+    @property
     def mistakes(self) -> list[Remark]:
         """Errors in what was written."""
         return [self._remark(p) for p in self.problems if p.severity == "error" and not is_missing(p)]

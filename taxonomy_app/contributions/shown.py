@@ -26,6 +26,18 @@ class SeedShown:
     def number(self) -> int:
         return self.comparison.position + 1
 
+    @property
+    def folded(self) -> bool:
+        """Whether there is nothing to look at: as before, and nobody said anything about it."""
+        return self.comparison.change == "same" and not self.comments and not self.problems
+
+    @property
+    def first_words(self) -> str:
+        """Enough of it to know which one it is."""
+        fields = self.comparison.fields
+        text = " ".join(run.text for run in (fields[0].after or fields[0].before)) if fields else ""
+        return text if len(text) <= 90 else f"{text[:89].rstrip()}…"
+
 
 @dataclass
 class RevisionShown:

@@ -16,7 +16,7 @@ from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.comparison import leaf_compare
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
-from taxonomy_app.contributions.models import Draft, State, Submission
+from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.shown import revision_shown, timeline
 from taxonomy_app.people.permissions import signed_in, visible_to_visitors
@@ -57,6 +57,7 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "submission": found,
         "own": own,
         "insider": insider,
+        "can_talk": insider and found.state not in CLOSED,
         "next": next_for_author(found) if own else "",
         "revision": revision,
         "shown": revision_shown(found, revision),
