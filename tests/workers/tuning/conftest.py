@@ -96,7 +96,7 @@ def make_chat(question: str, answer: str, *, name: str = "s", leaf: str = "leaf"
     return Sample(
         sample_id=name,
         messages=(Message(role="user", content=question), Message(role="assistant", content=answer)),
-        metadata=SampleMetadata(leaf_id=leaf, leaf_path=f"knowledge/{leaf}", **{"origin": "generated", **metadata}),
+        metadata=SampleMetadata(leaf_id=leaf, **{"leaf_path": f"knowledge/{leaf}", "origin": "generated", **metadata}),
     )
 
 
