@@ -102,6 +102,7 @@ def leaf_compare(before: Form | None, after: Form) -> LeafComparison:
     new_seeds = list(after.get("seed_examples", ()))
     partners = _match([seed_text(seed) for seed in old_seeds], [seed_text(seed) for seed in new_seeds])
     taken = set(partners.values())
+    moved = _moved(partners)
     seeds: list[SeedComparison] = []
     removed = [index for index in range(len(old_seeds)) if index not in taken]
     for position, seed in enumerate(new_seeds):
@@ -114,7 +115,7 @@ def leaf_compare(before: Form | None, after: Form) -> LeafComparison:
             continue
         fields = _seed_fields(old_seeds[at], seed)
         change: Literal["same", "changed"] = "changed" if any(field.changed for field in fields) else "same"
-        seeds.append(SeedComparison(change, position, fields, moved_from=at if at != position else None))
+        seeds.append(SeedComparison(change, position, fields, moved_from=at if position in moved else None))
     seeds.extend(SeedComparison("removed", gone, _seed_fields(old_seeds[gone], None)) for gone in removed)
     return LeafComparison(head, tuple(seeds))
 
@@ -143,6 +144,19 @@ def _match(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
             partners[j] = i
             used.add(i)
     return partners
+
+
+def _moved(partners: dict[int, int]) -> set[int]:
+    """Places in the new version whose seed changed its order among those that are in both; additions and removals
+    around them do not count. The longest run that kept its order stays, the rest has moved.
+    """
+    pairs = sorted(partners.items())
+    best: list[list[int]] = []  # for every pair, the longest kept order that ends with it
+    for index, (_, old) in enumerate(pairs):
+        before = [best[i] for i in range(index) if pairs[i][1] < old]
+        best.append([*max(before, key=len, default=[]), index])
+    kept = set(max(best, key=len, default=[]))
+    return {position for index, (position, _) in enumerate(pairs) if index not in kept}
 
 
 def _overlap(one: set[str], other: set[str]) -> float:

@@ -55,6 +55,9 @@ _FIELD = re.compile(
 _SOURCE = re.compile(r"^attribution\[(?P<entry>\d{1,2})\]\.(?P<key>title|link|revision|licence|creators)$")
 
 
+_DOCUMENT_KEY = re.compile(r"^document\s*:", re.MULTILINE)
+_DOCUMENT_BLOCK = re.compile(r"^document:\n(?:[ -].*\n)+", re.MULTILINE)
+
 # Errors of YAML that the form can show and mend; anything else would be lost on the way into it.
 _SHOWN_IN_FORM = frozenset({"empty-text", "missing-key", "too-few", "duplicate-item", "not-text"})
 
@@ -280,10 +283,12 @@ def qna_bytes(
     if kind == Kind.KNOWLEDGE and document_name:
         leaf = read_leaf(data, path).leaf
         wanted = DocumentReference(repo=OWN_DOCUMENTS, commit=COMMIT_TO_COME, patterns=(document_name,))
-        if leaf is not None and (leaf.document is None or leaf.document.repo == OWN_DOCUMENTS):
-            if leaf.document == wanted:
-                return data
-            return with_document(leaf, wanted)
+        if leaf is not None and leaf.document is None and not _DOCUMENT_KEY.search(text):
+            # At the end, so that the lines of problems stay those that the author sees.
+            lines = write_leaf(replace(leaf, document=wanted, seed_examples=())).decode()
+            return (text.rstrip("\n") + "\n" + _DOCUMENT_BLOCK.search(lines)[0]).encode()
+        if leaf is not None and leaf.document is not None and leaf.document.repo == OWN_DOCUMENTS:
+            return data if leaf.document == wanted else with_document(leaf, wanted)
     return data
 
 

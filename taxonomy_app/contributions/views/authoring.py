@@ -36,7 +36,7 @@ from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.editor import LICENCES, editor_for
 from taxonomy_app.contributions.forms import NewLeafForm
-from taxonomy_app.contributions.models import Draft, Kind
+from taxonomy_app.contributions.models import Draft, Kind, State, Submission
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.people.permissions import signed_in
@@ -57,8 +57,7 @@ def draft_or_404(request: HttpRequest, pk: int) -> Draft:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    initial = {key: request.GET[key] for key in ("kind", "folder", "name") if key in request.GET}
-    form = NewLeafForm(request.POST or None, initial=initial)
+    form = NewLeafForm(request.POST or None, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
         try:
             made = services.draft_create(
@@ -71,6 +70,17 @@ def new(request: HttpRequest) -> HttpResponse:
     kind = form["kind"].value() or Kind.FREEFORM
     context = {"form": form, "places": _places(str(kind), str(form["folder"].value() or ""))}
     return render(request, "contributions/new.html", context, status=422 if form.errors else 200)
+
+
+def _initial(request: HttpRequest) -> dict[str, str]:
+    """What the address says beforehand; ``folder`` may be a folder of the taxonomy with its branch."""
+    initial = {key: request.GET[key] for key in ("kind", "folder", "name") if key in request.GET}
+    branch, _, rest = initial.get("folder", "").partition("/")
+    if branch in documents.BRANCH_OF_KIND.values():
+        initial["folder"] = rest
+        if branch == documents.BRANCH_OF_KIND[Kind.KNOWLEDGE]:
+            initial["kind"] = Kind.KNOWLEDGE
+    return initial
 
 
 @signed_in
@@ -92,10 +102,15 @@ def _places(kind: str, text: str) -> list[str]:
 
 
 @signed_in
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def improve(request: HttpRequest, leaf_id: UUID) -> HttpResponse:
+    """Asks before it begins a draft; goes on with the one that the person has begun already."""
     leaf = get_object_or_404(Leaf.objects.present(), leaf_id=leaf_id)
-    made = services.draft_improve(author=request.user, leaf=leaf, now=timezone.now())
+    begun = Draft.objects.visible_for(request.user).filter(leaf_id=leaf_id, submission__isnull=True).first()
+    if request.method != "POST" and begun is None:
+        waiting = Submission.objects.filter(leaf_id=leaf_id, state=State.SUBMITTED).count()
+        return render(request, "contributions/improve.html", {"leaf": leaf, "waiting": waiting})
+    made = begun or services.draft_improve(author=request.user, leaf=leaf, now=timezone.now())
     return redirect("contributions:draft", pk=made.pk)
 
 

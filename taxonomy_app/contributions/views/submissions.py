@@ -19,7 +19,7 @@ from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
 from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.shown import revision_shown, timeline
-from taxonomy_app.people.permissions import signed_in, visible_to_visitors
+from taxonomy_app.people.permissions import sign_in_redirect, signed_in, visible_to_visitors
 from taxonomy_app.releases.queries import releases_containing
 
 PAGE = 25
@@ -49,6 +49,8 @@ def mine(request: HttpRequest) -> HttpResponse:
 @visible_to_visitors
 @require_safe
 def submission(request: HttpRequest, pk: int) -> HttpResponse:
+    if not request.user.is_authenticated and not Submission.objects.visible_for(request.user).filter(pk=pk).exists():
+        return sign_in_redirect(request)
     found = submission_or_404(request, pk)
     own = found.author_id == request.user.pk
     insider = own or (request.user.is_authenticated and request.user.can_review)

@@ -1,0 +1,71 @@
+"""Who may do what on the routes of contributions: drafts are their author's alone, deciding is the reviewers'."""
+
+from __future__ import annotations
+
+from taxonomy_app.contributions.models import State, Submission
+from tests.leaves import FREEFORM
+from tests.taxonomy_app.contributions.making import PATH, make_draft, make_submission
+from tests.taxonomy_app.routing import OWNER, OWNER_AND_REVIEWERS, REVIEWERS, SIGNED_IN, Access, Route, World
+
+
+def prepare(world: World) -> None:
+    world.draft = make_draft(world.contributor, now=world.now, path=f"{PATH}_draft")
+    world.submission = make_submission(world.contributor, now=world.now, path=f"{PATH}_waiting")
+    world.in_taxonomy = make_submission(world.contributor, now=world.now, path=f"{PATH}_done")
+    Submission.objects.filter(pk=world.in_taxonomy.pk).update(state=State.COMMITTED)
+
+
+def _draft(world: World) -> list[object]:
+    return [world.draft.pk]
+
+
+def _submission(world: World) -> list[object]:
+    return [world.submission.pk]
+
+
+def _in_taxonomy(world: World) -> list[object]:
+    return [world.in_taxonomy.pk]
+
+
+def _leaf(world: World) -> list[object]:
+    return [world.taxonomy.leaf(FREEFORM).leaf_id]
+
+
+# Others see that a submission is there, and may not act as its author.
+AUTHOR_ONLY = Access("sign-in", "ok", "missing", "forbidden", "forbidden")
+
+ROUTES = {
+    "contributions:mine": Route(get=SIGNED_IN),
+    "contributions:new": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "contributions:places": Route(get=SIGNED_IN),
+    "contributions:improve": Route(args=_leaf, get=SIGNED_IN, post=SIGNED_IN),
+    "contributions:draft": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:draft_check": Route(args=_draft, post=OWNER),
+    "contributions:draft_yaml": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:draft_download": Route(args=_draft, get=OWNER),
+    "contributions:draft_submit": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:draft_discard": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:queue": Route(get=REVIEWERS),
+    "contributions:review": Route(args=_submission, get=REVIEWERS),
+    "contributions:claim": Route(args=_submission, post=REVIEWERS),
+    "contributions:release": Route(args=_submission, post=REVIEWERS),
+    "contributions:decide": Route(
+        args=_submission, post=REVIEWERS, data=lambda world: {"verdict": "reject", "revision": 1, "reason": "No."}
+    ),
+    "contributions:alike": Route(args=_submission, get=REVIEWERS),
+    "contributions:submission": [
+        Route(args=_submission, get=OWNER_AND_REVIEWERS),
+        Route(args=_in_taxonomy, get=Access("ok", "ok", "ok", "ok", "ok")),
+    ],
+    "contributions:revise": Route(args=_submission, post=AUTHOR_ONLY),
+    "contributions:withdraw": Route(args=_submission, get=AUTHOR_ONLY, post=AUTHOR_ONLY),
+    "contributions:comment": [
+        Route(args=_submission, post=OWNER_AND_REVIEWERS, data=lambda world: {"text": "Hello."}),
+        Route(
+            args=_in_taxonomy,
+            post=Access("sign-in", "ok", "forbidden", "ok", "ok"),
+            data=lambda world: {"text": "Hello."},
+        ),
+    ],
+    "contributions:revision": Route(args=lambda world: [world.submission.pk, 1], get=OWNER_AND_REVIEWERS),
+}
