@@ -10,6 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q
 
 from taxonomy_app.releases.creation import items_from_json
+from taxonomy_app.releases.dashboard import benchmark_title
 from taxonomy_app.releases.forgetting import METRIC, PairedDifference, difference_on_common_items
 from taxonomy_app.releases.headline import outcome
 from taxonomy_app.releases.models import BenchmarkScore, LeafScore, Release, ScoredLeaf, Subject
@@ -165,8 +166,8 @@ def releases_compare(first: Release, second: Release, *, page: int | str = 1) ->
             for leaf in found
         ],
         benchmarks=[
-            _compared(name, metric, sides.get(first.pk), sides.get(second.pk))
-            for (_, name, metric), sides in benchmarks.items()
+            _compared(benchmark_title(scope, name), metric, sides.get(first.pk), sides.get(second.pk))
+            for (scope, name, metric), sides in benchmarks.items()
         ],
     )
 

@@ -35,7 +35,7 @@ OUTCOMES = {
 
 
 def number(value: Any, digits: int, *, sign: bool = False) -> str:
-    """A number with a true minus sign; −0.00 is written 0.00, and what is no number (a score that is absent) as a dash."""
+    """A number with a true minus sign; −0.00 is written 0.00, and an absent score (no number at all) as a dash."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
