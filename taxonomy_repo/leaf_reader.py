@@ -17,7 +17,7 @@ from taxonomy_repo.leaf import (
     Seed,
     SeedExample,
 )
-from taxonomy_repo.problem import Problem, Severity
+from taxonomy_repo.problem import Problem, Severity, spoken_field
 from taxonomy_repo.yaml_source import YamlSource, node_lines, node_place
 
 SKILL_KEYS = ("version", "created_by", "task_description", "seed_examples")
@@ -254,7 +254,7 @@ class _Reader:
         node = fields.get(name)
         if node is None:
             field = f"{prefix}.{name}" if prefix else name
-            where = f"{_spoken(prefix)} has" if prefix else "The leaf has"
+            where = f"{spoken_field(prefix)} has" if prefix else "The leaf has"
             self.say("missing-key", "error", f"{where} no {name}. Add it.", parent, field)
         return node
 
@@ -272,20 +272,22 @@ class _Reader:
         value = str(node.value)
         if node.tag != _STRING:
             if node.tag == "tag:yaml.org,2002:null":
-                message = f"{_spoken(field)} has no text. Write it, or take the key away."
+                message = f"{spoken_field(field)} has no text. Write it, or take the key away."
                 self.say("empty-text", "error", message, node, field)
                 return ""
             kind = _READ_AS.get(node.tag)
             if kind == "a number" and ":" in value:
                 kind = "a time, and so a number"
             if kind is None:
-                message = f"{_spoken(field)} starts with a type ({node.tag}). Put the text in quotes."
+                message = f"{spoken_field(field)} starts with a type ({node.tag}). Put the text in quotes."
                 self.say("yaml-tag", "error", message, node, field)
             else:
                 message = f'YAML reads {value[:40]} as {kind}, not as text. Put it in quotes: "{value[:40]}".'
                 self.say("not-text", "error", message, node, field)
         elif not value and not may_be_empty:
-            self.say("empty-text", "error", f"{_spoken(field)} is empty. Write it, or take the key away.", node, field)
+            self.say(
+                "empty-text", "error", f"{spoken_field(field)} is empty. Write it, or take the key away.", node, field
+            )
         return value
 
     def items(
@@ -322,7 +324,7 @@ class _Reader:
             yield read(item, place)
 
     def wrong_kind(self, node: Node, field: str, wanted: str) -> None:
-        self.say("wrong-kind", "error", f"{_spoken(field)} must be {wanted}.", node, field)
+        self.say("wrong-kind", "error", f"{spoken_field(field)} must be {wanted}.", node, field)
 
 
 def _shape(node: Node) -> object:
@@ -332,20 +334,3 @@ def _shape(node: Node) -> object:
     if isinstance(node, SequenceNode):
         return tuple(_shape(item) for item in node.value)
     return frozenset((_shape(key), _shape(value)) for key, value in node.value)
-
-
-def _spoken(field: str) -> str:
-    """A field's name in a sentence: ``seed_examples[2].answer`` is "The answer of seed 3"."""
-    seed, pair, rest = "", "", field
-    if field.startswith("seed_examples["):
-        number, _, rest = field.removeprefix("seed_examples[").partition("]")
-        seed = f"seed {int(number) + 1}"
-        rest = rest.removeprefix(".")
-        if rest.startswith("questions_and_answers["):
-            number, _, rest = rest.removeprefix("questions_and_answers[").partition("]")
-            pair = f"pair {int(number) + 1} of "
-            rest = rest.removeprefix(".")
-    if seed:
-        whole = f"{pair}{seed}"
-        return f"The {rest} of {whole}" if rest else whole[0].upper() + whole[1:]
-    return f"The {field}"

@@ -22,6 +22,7 @@ from taxonomy_repo.leaf import (
     read_leaf,
     write_leaf,
 )
+from taxonomy_repo.problem import spoken_field
 
 __all__ = ["FieldConflict", "MergeConflict", "merge_leaf_bytes", "merge_leaves"]
 
@@ -43,8 +44,8 @@ class FieldConflict:
 
     def __str__(self) -> str:
         if self.ours is None or self.theirs is None:
-            return f"{self.field} was taken away on one side and changed on the other."
-        return f"{self.field} was changed on both sides, in different ways."
+            return f"{spoken_field(self.field)} was taken away on one side and changed on the other."
+        return f"{spoken_field(self.field)} was changed on both sides, in different ways."
 
 
 class MergeConflict(Exception):
@@ -297,7 +298,10 @@ class _ListMerge(Generic[T]):
                     continue
                 other = others.pop(0)
                 new.met = other.met = True
-                joined = new.item if same else self.join(None, new.item, other.item, f"{self.field}[+]", self.conflicts)
+                joined = new.item
+                if not same:
+                    field = f"{self.field}[{new.position}]"
+                    joined = self.join(None, new.item, other.item, field, self.conflicts)
                 ours_leads = new.place < other.place or (new.place == other.place and ours_first[new.place])
                 first, second = (new, other) if ours_leads else (other, new)
                 first.item, second.elsewhere = joined, True
@@ -305,9 +309,10 @@ class _ListMerge(Generic[T]):
 
 @dataclass
 class _New(Generic[T]):
-    """An item that a side added behind ``place`` of the order (-1: at the start)."""
+    """An item that a side added, at ``position`` of its own list, behind ``place`` of the order (-1: the start)."""
 
     item: T
+    position: int
     place: int
     met: bool = False
     elsewhere: bool = False
@@ -322,5 +327,5 @@ def _new_items(rank: Mapping[int, int], side: Sequence[T], matched: Mapping[int,
     for position, item in enumerate(side):
         place = kept_at.get(position, place)
         if position in added:
-            found.append(_New(item, place))
+            found.append(_New(item, position, place))
     return found

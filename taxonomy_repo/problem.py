@@ -22,3 +22,20 @@ class Problem:
     line: int | None = None
     column: int | None = None
     field: str | None = None
+
+
+def spoken_field(field: str) -> str:
+    """A field's name in a sentence: ``seed_examples[2].answer`` is "The answer of seed 3"."""
+    seed, pair, rest = "", "", field
+    if field.startswith("seed_examples["):
+        number, _, rest = field.removeprefix("seed_examples[").partition("]")
+        seed = f"seed {int(number) + 1}"
+        rest = rest.removeprefix(".")
+        if rest.startswith("questions_and_answers["):
+            number, _, rest = rest.removeprefix("questions_and_answers[").partition("]")
+            pair = f"pair {int(number) + 1} of "
+            rest = rest.removeprefix(".")
+    if seed:
+        whole = f"{pair}{seed}"
+        return f"The {rest} of {whole}" if rest else whole[0].upper() + whole[1:]
+    return f"The {field}"

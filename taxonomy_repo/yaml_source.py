@@ -26,17 +26,26 @@ from yaml.tokens import (
     Token,
 )
 
-from taxonomy_repo.problem import Problem
+from taxonomy_repo.problem import Problem, Severity
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
 MOST_NODES = 50_000
+MOST_TOKENS = 4 * MOST_NODES
 
 # What YAML 1.1 lets a text hold as it is (section 5.1, c-printable), turned round.
 UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_STARTS = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
-_ENDS = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
+# How tokens change the depth of what follows.
+_DEPTH = {
+    BlockMappingStartToken: 1,
+    BlockSequenceStartToken: 1,
+    FlowMappingStartToken: 1,
+    FlowSequenceStartToken: 1,
+    BlockEndToken: -1,
+    FlowMappingEndToken: -1,
+    FlowSequenceEndToken: -1,
+}
 
 # libyaml's words, and ours for them. The first that is found in its message is used.
 _EXPLANATIONS = (
@@ -159,7 +168,8 @@ def read_source(data: bytes) -> YamlSource:
         return YamlSource(text, tokens, None, (*problems, _syntax_problem(error, text)))
     if broken is not None:
         return YamlSource(text, tokens, None, (*problems, _syntax_problem(broken, text)))
-    if root is not None:
+    # Without names every node has tokens of its own, and those were counted.
+    if root is not None and any(problem.code == "yaml-anchor" for problem in problems):
         problems += _guard_tree(root)
     if any(problem.severity == "error" for problem in problems):
         root = None
@@ -175,34 +185,37 @@ def _scan(text: str, problems: list[Problem]) -> tuple[tuple[Token, ...], yaml.Y
     tokens: list[Token] = []
     depth = 0
     end = 0
+    tabs = "\t" in text
     anchored = False
+
+    def say(code: str, severity: Severity, message: str) -> None:
+        mark = tokens[-1].start_mark
+        problems.append(Problem(code, severity, message, mark.line + 1, mark.column + 1))
+
     try:
         for token in yaml.scan(text, Loader=yaml.CSafeLoader):
             tokens.append(token)
-            start = token.start_mark.index
-            if start > end and "\t" in text[end:start]:
-                tab = _tab_outside_comments(text, end, start)
+            if tabs:
+                start = token.start_mark.index
+                tab = _tab_outside_comments(text, end, start) if start > end else None
                 if tab is not None:
                     place = _place(text, tab)
                     message = "A tab stands between the parts of a line. Use spaces."
                     problems.append(Problem("yaml-tab", "error", message, place.line, place.column))
                     return tuple(tokens), None
-            end = max(end, token.end_mark.index)
-            if isinstance(token, _STARTS):
-                depth += 1
-            elif isinstance(token, _ENDS):
-                depth -= 1
-            elif isinstance(token, AnchorToken | AliasToken) and not anchored:
+                end = max(end, token.end_mark.index)
+            step = _DEPTH.get(type(token))
+            if step is not None:
+                depth += step
+                if depth > MOST_DEPTH:
+                    say("yaml-too-deep", "error", "The file is nested far deeper than any leaf. Check the brackets.")
+                    return tuple(tokens), None
+            elif not anchored and isinstance(token, AnchorToken | AliasToken):
                 anchored = True
                 message = "Names with & and * are hard to read for others. Write the text out where it is meant."
-                problems.append(
-                    Problem("yaml-anchor", "warning", message, token.start_mark.line + 1, token.start_mark.column + 1)
-                )
-            if depth > MOST_DEPTH or len(tokens) > 4 * MOST_NODES:
-                message = "The file is nested far deeper, or has far more parts, than any leaf needs."
-                problems.append(
-                    Problem("yaml-too-deep", "error", message, token.start_mark.line + 1, token.start_mark.column + 1)
-                )
+                say("yaml-anchor", "warning", message)
+            if len(tokens) > MOST_TOKENS:
+                say("yaml-too-deep", "error", "The file has far more parts than any leaf. Split it into several.")
                 return tuple(tokens), None
     except yaml.YAMLError as error:
         return tuple(tokens), error

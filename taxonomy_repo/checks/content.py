@@ -15,7 +15,7 @@ KNOWLEDGE_PATH = "knowledge/places/osk"
 MOST_CONTEXT_WORDS = 500
 MOST_TEXT_WORDS = 250
 
-_EMAIL = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
+_EMAIL = re.compile(r"[\w.+-]{1,64}@([\w-]+(?:\.[\w-]+)+)")
 # Names kept for examples (RFC 2606, RFC 6761).
 _EXAMPLE_HOST = re.compile(r"(^|\.)(example(\.(com|net|org))?|test|invalid|localhost)$", re.IGNORECASE)
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
@@ -189,6 +189,8 @@ class PersonalData(Check):
 
     def find(self, subject: Subject) -> Iterator[Problem]:
         for field, text in texts(subject):
+            if "@" not in text:
+                continue
             for match in _EMAIL.finditer(text):
                 if not _EXAMPLE_HOST.search(match.group(1)):
                     message = f"{match.group()} looks like someone's address. Use one that ends in example.org."

@@ -28,6 +28,8 @@ _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_RUN = re.compile(r"\n{4,}")
 _FLOW_START = (FlowSequenceStartToken, FlowMappingStartToken)
 _FLOW_END = (FlowSequenceEndToken, FlowMappingEndToken)
+_SPACED_BEHIND = frozenset([ValueToken, BlockEntryToken, FlowEntryToken, *_FLOW_START])
+_SPACED_BEFORE = frozenset([ValueToken, FlowEntryToken, *_FLOW_END])
 
 
 def _severity(subject: Subject, severity: Severity) -> Severity:
@@ -109,17 +111,20 @@ class Spacing(Check):
         severity = _severity(subject, self.severity)
         tokens = subject.source.tokens
         for previous, token in itertools.pairwise(tokens):
+            before, after = type(previous), type(token)
+            if before not in _SPACED_BEHIND and after not in _SPACED_BEFORE:
+                continue
             gap = _gap(previous, token)
+            message = None
             if gap is None:
                 continue
-            message = None
-            if isinstance(token, ValueToken | FlowEntryToken) and gap > 0:
+            if after in (ValueToken, FlowEntryToken) and gap > 0:
                 message = "There is a space before the colon or comma. Remove it."
-            elif isinstance(previous, ValueToken | BlockEntryToken | FlowEntryToken) and gap > 1:
+            elif before in (ValueToken, BlockEntryToken, FlowEntryToken) and gap > 1:
                 message = "There is more than one space here. Leave one."
-            elif isinstance(previous, FlowEntryToken) and gap == 0:
+            elif before is FlowEntryToken and gap == 0:
                 message = "A space is missing after the comma. Add it."
-            elif (isinstance(previous, _FLOW_START) or isinstance(token, _FLOW_END)) and gap > 1:
+            elif (before in _FLOW_START or after in _FLOW_END) and gap > 1:
                 message = "There is more than one space inside the brackets. Leave one."
             if message is not None:
                 mark = token.start_mark

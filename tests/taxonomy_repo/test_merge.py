@@ -66,7 +66,10 @@ def histories(draw: st.DrawFn, distinct: bool = False) -> tuple[Leaf, Leaf, Leaf
 def merged_or_none(base: Leaf | None, ours: Leaf, theirs: Leaf) -> Leaf | None:
     try:
         return merge_leaves(base, ours, theirs)
-    except MergeConflict:
+    except MergeConflict as conflict:
+        # However odd the leaves, a conflict can be told in a sentence.
+        if not str(conflict).endswith("."):
+            pytest.fail(f"{conflict} is no sentence")
         return None
 
 
@@ -154,7 +157,7 @@ def test_pairs_added_to_one_context_on_both_sides_are_all_there() -> None:
 def test_the_same_question_added_with_two_answers_is_a_conflict() -> None:
     ours = leaf_of([*BASE.seed_examples, SeedExample("new", "one")])
     theirs = leaf_of([*BASE.seed_examples, SeedExample("new", "two")])
-    with pytest.raises(MergeConflict):
+    with pytest.raises(MergeConflict, match=r"^The answer of seed 6 was changed on both sides, in different ways\.$"):
         merge_leaves(BASE, ours, theirs)
 
 
