@@ -19,6 +19,7 @@ LEAVES = (
     "foundational_skills/",
 )
 RECIPE = "quick"
+SAY_AGAIN_SECONDS = 15.0
 OVER = ("done", "failed", "cancelled")
 
 
@@ -56,19 +57,33 @@ def go_on(ines: Browser, url: str) -> None:
         ines.submit(page, form, {})
 
 
+def _progress(ines: Browser, url: str) -> tuple[str, str]:
+    """How the round stands (a state's name) and what is happening, in one sentence."""
+    page = ines.get(url + "progress/")
+    state = re.search(r'data-state="(\w+)"', page.html)
+    if state is None:
+        raise PageProblem(f"{url} does not say how the round stands.")
+    return state[1], page.status_line
+
+
+def state_of(ines: Browser, url: str) -> str:
+    return _progress(ines, url)[0]
+
+
 def follow(ines: Browser, url: str, say: Say, look: Callable[[], None]) -> str:
-    """Show where the round is until it is over; ``look`` is called between two looks. Returns its last state."""
-    said = ""
+    """Show where the round is until it is over; ``look`` is called between two looks. Returns its last state.
+
+    A sentence that differs from the last one only in its numbers is said again after SAY_AGAIN_SECONDS.
+    """
+    said, said_at = "", 0.0
     while True:
-        page = ines.get(url + "progress/")
-        state = re.search(r'data-state="(\w+)"', page.html)
-        if state is None:
-            raise PageProblem(f"{url} does not say how the round stands.")
-        if page.status_line != said:
-            said = page.status_line
-            say(said)
-        if state[1] in OVER:
-            return state[1]
+        state, happening = _progress(ines, url)
+        same_words = re.sub(r"\d+", "", happening) == re.sub(r"\d+", "", said)
+        if happening != said and (not same_words or time.monotonic() - said_at > SAY_AGAIN_SECONDS):
+            said, said_at = happening, time.monotonic()
+            say(happening)
+        if state in OVER:
+            return state
         look()
         time.sleep(2.0)
 
