@@ -22,6 +22,7 @@ from taxonomy_app.releases.templatetags.scores import METRICS, SHARES
 # A chart with more rows than this is a wall; the table has them all.
 CHART_RELEASES = 20
 CHART_LEAVES = 20
+UNITS = {Baseline.Unit.PERCENT: "per cent", Baseline.Unit.POINTS: "points of 10"}
 # Standard errors to each side of a mean: the 95 % interval of one score (normal approximation).
 _WIDTH = 1.96
 
@@ -224,7 +225,7 @@ def chart(
             {
                 "key": f"baseline-{benchmark.benchmark}",
                 "title": benchmark.benchmark_title,
-                "unit": f"{benchmark.get_unit_display()}, higher is better ({benchmark.setting})",
+                "unit": f"{UNITS[benchmark.unit]}, higher is better ({benchmark.setting})",
                 "lower": False,
                 "note": "Published scores only: no release was measured on this benchmark here.",
                 "rows": rows,
