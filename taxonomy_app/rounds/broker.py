@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import redis
 from django.conf import settings
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from taxonomy_app.celery import app
 from workers.specs import RUN_STAGE_TASK, STAGE_QUEUE, StageReference, StageSpec, cancel_key
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # A cancelled attempt's message may lie in the queue for long before a worker takes it and looks.
 CANCEL_SECONDS = 14 * 24 * 3600
+# A person may be waiting for the answer; the reaper comes back anyway.
+_ONCE_MORE = Retry(NoBackoff(), 1)
 # Where kombu keeps what a worker has taken and not yet acknowledged (kombu.transport.redis, Channel.unacked_key).
 _UNACKNOWLEDGED = "unacked"
 
@@ -33,8 +37,8 @@ def redis_connection() -> redis.Redis:
     parts = urlsplit(url)
     if parts.scheme == "redis+socket":
         database = parse_qs(parts.query).get("virtual_host", ["0"])[0]
-        return redis.Redis(unix_socket_path=parts.path, db=int(database), socket_timeout=5)
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+        return redis.Redis(unix_socket_path=parts.path, db=int(database), socket_timeout=5, retry=_ONCE_MORE)
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, retry=_ONCE_MORE)
 
 
 def stage_send(spec: StageSpec) -> bool:

@@ -150,7 +150,7 @@ def stage_outlines(
 
     Args:
         data_blobs: the blob of ``data.jsonl`` by leaf id, where a leaf has one.
-        earlier: generation artifacts of the releases that the student descends from, by role (``earlier:<n>``).
+        earlier: mixtures of the rounds that the student descends from, by role (``earlier:<n>``).
         family: names the rounds that may share what an unpinned model made.
     """
     recipe, common = plan.recipe, {"code": plan.code_version, "random_seed": plan.random_seed}

@@ -161,7 +161,9 @@ def happening(round_: Round, views: Sequence[StageView]) -> str:
     if round_.state == RoundState.CANCELLED:
         return "Cancelled." if round_.started_at else "Discarded before it started."
     if round_.state == RoundState.FAILED:
-        return str((round_.problem or {}).get("message", "Failed."))
+        stopped = next((view.stage for view in views if view.stage.state == StageState.FAILED), None)
+        where = f" at the stage {stopped.get_kind_display().lower()}" if stopped else ""
+        return f"Stopped{where}. What was finished is kept."
     if not round_.plan_artifact:
         return "The plan is being written for the workers, with its seeds and documents."
     for view in views:

@@ -212,7 +212,8 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "has_funnel": bool(funnels),
         "filters": filters_of(funnels),
         "totals": _totals(funnels),
-        **_judge_words(generation.result),
+        "judges": _judges(generation.result),
+        "eyebrow": "" if found.title == str(found) else str(found),
         "leaf_hint": f"{leaves.paginator.count} in this round",
         "cost_hint": f"Estimated at {presentation.duration_words(found.estimate.get('seconds'))}",
         "dropped_url": f"{reverse('rounds:samples', args=[found.pk])}?show=dropped" if funnels else "",
@@ -299,16 +300,12 @@ def _totals(funnels: dict[str, LeafFunnel]) -> dict[str, int]:
     }
 
 
-def _discrimination(result: dict[str, Any]) -> float | None:
-    """How well the judge told right rows from wrong ones on rows of known worth (0.5 is chance, 1 is perfect)."""
+def _judges(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What is known of the judge by kind of leaf (``workers.generation.judges.discrimination``)."""
     judge = result.get("judge")
-    value = judge.get("discrimination") if isinstance(judge, dict) else None
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _judge_words(result: dict[str, Any]) -> dict[str, Any]:
-    value = _discrimination(result)
-    return {"discrimination": value, "discrimination_words": "" if value is None else f"{value:.2f}"}
+    if not isinstance(judge, dict):
+        return []
+    return sorted((kind, facts) for kind, facts in judge.items() if isinstance(facts, dict))
 
 
 def _logs(failed: Stage) -> list[int]:

@@ -222,7 +222,7 @@ def family_of(planned: Round) -> str:
 
 
 def earlier_data(student: ModelReference) -> dict[str, str]:
-    """Generated samples of the rounds that made this student, the latest first, as inputs ``earlier:<n>``.
+    """Mixtures of the rounds that made this student, the latest first, as inputs ``earlier:<n>``.
 
     A student that is nobody's release here has learnt nothing here, and needs none of it replayed.
     """
@@ -241,7 +241,7 @@ def earlier_data(student: ModelReference) -> dict[str, str]:
         )
         if tuned is None:
             break
-        made = tuned.round.stages.filter(kind=StageKind.GENERATION.value, state=StageState.DONE).first()
+        made = tuned.round.stages.filter(kind=StageKind.MIXTURE.value, state=StageState.DONE).first()
         role = f"earlier:{tuned.round.number}"
         if made is None or role in found:
             break

@@ -231,7 +231,24 @@ class FakeWorker:
             "requests": 3 * len(kept),
             "prompt_tokens": 900,
             "completion_tokens": 200,
-            "judge": {"discrimination": 0.81},
+            "judge": {
+                "knowledge": {
+                    "judge": "likelihood",
+                    "area": 0.81,
+                    "low": 0.66,
+                    "high": 0.96,
+                    "decides": True,
+                    "reason": "It tells right from wrong.",
+                },
+                "freeform": {
+                    "judge": "likelihood",
+                    "area": 0.55,
+                    "low": 0.31,
+                    "high": 0.79,
+                    "decides": False,
+                    "reason": "It is hardly better than chance.",
+                },
+            },
             "leaves": {leaf_id: 4 for leaf_id, _ in leaves},
         }
 

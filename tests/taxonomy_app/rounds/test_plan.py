@@ -116,7 +116,7 @@ def test_a_student_from_here_brings_what_it_learnt_along(administrator: User, fa
     tuned = ModelReference(name=f"artifact:{stages['tuning'].output_artifact}")
     second = make_running(administrator, student=tuned, random_seed=8)
     mixture = second.stages.get(kind="mixture")
-    assert mixture.inputs["earlier:1"] == stages["generation"].output_artifact
+    assert mixture.inputs["earlier:1"] == stages["mixture"].output_artifact
     run_all(fake_broker, second)
     grandchild = ModelReference(name=f"artifact:{second.stages.get(kind='tuning').output_artifact}")
     third = make_round(administrator, student=grandchild, random_seed=9)

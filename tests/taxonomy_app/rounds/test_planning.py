@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxonomy_app.rounds.planning import (
@@ -199,6 +199,7 @@ def test_a_plan_that_holds_out_what_is_not_there_is_refused() -> None:
     before=st.sets(st.integers(0, 29)),
     taught=st.sets(st.integers(0, 29)),
 )
+@settings(deadline=None)
 def test_something_is_always_left_to_teach(seeds: int, share: float, before: set[int], taught: set[int]) -> None:
     history = SeedHistory(frozenset(f"haiku{n}" for n in before - taught), frozenset(f"haiku{n}" for n in taught))
     recipe = recipe_with(tiny_recipe(), held_out_share=share)

@@ -148,8 +148,8 @@ def released(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
-@given(steps=st.lists(STEP, max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=30))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_sequence_of_events_breaks_a_round(
     steps: list[tuple[Any, ...]],
     administrator: User,
