@@ -193,7 +193,7 @@ def benchmark_measures(releases: Sequence[Release], baselines: Sequence[Baseline
 def benchmark_title(scope: str, name: str, titles: dict[str, str] | None = None) -> str:
     """``everyday_science`` → ``Everyday science``; the general text is called by what it measures."""
     if scope == "general":
-        return "General loss" if name in ("general", "general_loss") else f"General loss: {name.replace('_', ' ')}"
+        return "General loss" if name in ("general", "general_chats") else f"General loss: {name.replace('_', ' ')}"
     words = name.replace("_", " ")
     return (titles or {}).get(name) or words[:1].upper() + words[1:]
 

@@ -1,37 +1,16 @@
-"""Every route of releases: how it is asked for and what each role gets, for the table test over all routes.
-
-``make(people)`` prepares what the arguments name; roles are visitor, contributor, reviewer, administrator, on a public
-site. A release that is published and current has the number 1, a candidate the number 2.
-"""
+"""Who may do what on the routes of releases: everybody reads what is published, administrators decide."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.taxonomy_app.releases.making import NOW, leaf_id, make_release
+from tests.taxonomy_app.routing import ADMINISTRATORS, EVERYBODY, Access, Route, World
 
 LEAF = "compositional_skills/writing/haiku"
-PUBLIC = {"visitor": 200, "contributor": 200, "reviewer": 200, "administrator": 200}
-CANDIDATE = PUBLIC | {"visitor": 404}
-ADMINISTRATOR = {"visitor": 302, "contributor": 403, "reviewer": 403, "administrator": 302}
-
-# (route, arguments, method, data, status by role)
-ROUTES: list[tuple[str, list[Any], str, dict[str, str], dict[str, int]]] = [
-    ("releases:dashboard", [], "GET", {}, PUBLIC),
-    ("releases:matrix", [], "GET", {}, PUBLIC),
-    ("releases:compare", [], "GET", {}, PUBLIC),
-    ("releases:release", [1], "GET", {}, PUBLIC),
-    ("releases:release", [2], "GET", {}, CANDIDATE),
-    ("releases:leaf", [1, leaf_id(LEAF)], "GET", {}, PUBLIC),
-    ("releases:leaf", [2, leaf_id(LEAF)], "GET", {}, CANDIDATE),
-    ("releases:scores_json", [1], "GET", {}, PUBLIC),
-    ("releases:scores_json", [2], "GET", {}, CANDIDATE),
-    ("releases:scores_csv", [1], "GET", {}, PUBLIC),
-    ("releases:scores_csv", [2], "GET", {}, CANDIDATE),
-    ("releases:publish", [2], "POST", {}, ADMINISTRATOR),
-    ("releases:promote", [1], "POST", {}, ADMINISTRATOR | {"administrator": 422}),
-    ("releases:rollback", [1], "POST", {"reason": "It forgets."}, ADMINISTRATOR),
-]
+PUBLISHED, CANDIDATE = 1, 2
+# A release that is not published is not there for visitors.
+WITH_ACCOUNT = Access("missing", "ok", "ok", "ok", "ok")
 
 
 def make(administrator: Any) -> None:
@@ -43,3 +22,30 @@ def make(administrator: Any) -> None:
     services.release_publish(release=first, actor=administrator, now=NOW)
     services.release_promote(release=first, actor=administrator, now=NOW)
     make_release(administrator, scores)
+
+
+def prepare(world: World) -> None:
+    make(world.administrator)
+
+
+def _both(*more: object) -> tuple[Route, Route]:
+    return (
+        Route(args=lambda world: [PUBLISHED, *more], get=EVERYBODY),
+        Route(args=lambda world: [CANDIDATE, *more], get=WITH_ACCOUNT),
+    )
+
+
+ROUTES = {
+    "releases:dashboard": Route(get=EVERYBODY),
+    "releases:matrix": Route(get=EVERYBODY),
+    "releases:compare": Route(get=EVERYBODY),
+    "releases:release": _both(),
+    "releases:leaf": _both(leaf_id(LEAF)),
+    "releases:scores_json": _both(),
+    "releases:scores_csv": _both(),
+    "releases:publish": Route(args=lambda world: [CANDIDATE], post=ADMINISTRATORS),
+    "releases:promote": Route(args=lambda world: [CANDIDATE], post=ADMINISTRATORS),
+    "releases:rollback": Route(
+        args=lambda world: [PUBLISHED], post=ADMINISTRATORS, data=lambda world: {"reason": "It forgets."}
+    ),
+}

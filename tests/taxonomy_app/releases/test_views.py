@@ -9,7 +9,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from taxonomy_app.releases import services, urls
+from taxonomy_app.releases import services
 from taxonomy_app.releases.models import Release
 from tests.taxonomy_app.releases import routes
 from tests.taxonomy_app.releases.making import NOW, general_loss, leaf_id, make_release, make_submission
@@ -17,7 +17,6 @@ from tests.taxonomy_app.releases.making import NOW, general_loss, leaf_id, make_
 pytestmark = pytest.mark.django_db
 HAIKU, TIDES = "compositional_skills/writing/haiku", "knowledge/nature/tides"
 LOW, HIGH = [-2.0, -2.2, -2.1, -1.9], [-1.0, -1.1, -0.9, -1.0]
-ROLES = ("visitor", "contributor", "reviewer", "administrator")
 
 
 def text(response) -> str:
@@ -28,37 +27,6 @@ def text(response) -> str:
 @pytest.fixture
 def people(contributor, reviewer, administrator):
     return {"visitor": None, "contributor": contributor, "reviewer": reviewer, "administrator": administrator}
-
-
-@pytest.mark.parametrize(("route", "arguments", "method", "data", "statuses"), routes.ROUTES)
-@pytest.mark.parametrize("role", ROLES)
-def test_each_role_gets_what_it_may(people, client_for, route, arguments, method, data, statuses, role):
-    routes.make(people["administrator"])
-    client = client_for(people[role])
-    response = (
-        client.get(reverse(route, args=arguments))
-        if method == "GET"
-        else client.post(reverse(route, args=arguments), data)
-    )
-    assert response.status_code == statuses[role]
-
-
-def test_every_route_is_in_the_table():
-    assert {f"releases:{pattern.name}" for pattern in urls.urlpatterns} == {route for route, *_ in routes.ROUTES}
-
-
-@pytest.mark.parametrize("route", sorted({route for route, _, method, *_ in routes.ROUTES if method == "GET"}))
-def test_a_site_that_is_not_public_shows_visitors_nothing(people, client_for, settings, route):
-    settings.PUBLIC = False
-    routes.make(people["administrator"])
-    arguments = next(arguments for name, arguments, *_ in routes.ROUTES if name == route)
-    assert client_for(None).get(reverse(route, args=arguments)).status_code == 302
-
-
-@pytest.mark.parametrize("route", ["releases:publish", "releases:promote", "releases:rollback"])
-def test_decisions_are_never_made_by_following_a_link(people, client_for, route):
-    routes.make(people["administrator"])
-    assert client_for(people["administrator"]).get(reverse(route, args=[1])).status_code == 405
 
 
 # --- What the pages say
