@@ -1,19 +1,18 @@
-"""The accounts that the demonstration opens. They exist only where ``SEEDBED_DEMO`` is true, with published passwords."""
+"""The accounts of the demonstration: they exist only where ``SEEDBED_DEMO`` is true, with published passwords.
+
+Plain data, so that programs without Django may read it, too.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from django.conf import settings
-
-from taxonomy_app.people.models import Role
 
 
 @dataclass(frozen=True)
 class DemoAccount:
     username: str
     name: str
-    role: Role
+    role: str
     password: str
 
     @property
@@ -22,12 +21,14 @@ class DemoAccount:
 
 
 DEMO_ACCOUNTS = (
-    DemoAccount("rosa", "Rosa Lind", Role.CONTRIBUTOR, "plant-a-small-seed"),
-    DemoAccount("emeka", "Emeka Obi", Role.REVIEWER, "read-every-line-twice"),
-    DemoAccount("ines", "Ines Aldana", Role.ADMINISTRATOR, "let-the-garden-grow"),
+    DemoAccount("rosa", "Rosa Lind", "contributor", "plant-a-small-seed"),
+    DemoAccount("emeka", "Emeka Obi", "reviewer", "read-every-line-twice"),
+    DemoAccount("ines", "Ines Aldana", "administrator", "let-the-garden-grow"),
 )
 
 
 def demo_accounts() -> tuple[DemoAccount, ...]:
     """What the sign-in page may show: nothing outside a demonstration."""
+    from django.conf import settings
+
     return DEMO_ACCOUNTS if settings.DEMO else ()

@@ -186,8 +186,11 @@ def problems(found: Iterable[Any], title: str = "", empty: str = "") -> SafeStri
 
 
 @register.simple_tag
-def field(bound: BoundField, hint: str = "") -> SafeString:
-    """A form's field: label, control, help, errors, wired for assistive technology."""
+def field(bound: BoundField, hint: str = "", optional: bool = True) -> SafeString:
+    """A form's field: label, control, help, errors, wired for assistive technology.
+
+    ``optional=False`` leaves the word “(optional)” out, as in filters where it says nothing.
+    """
     widget = bound.field.widget
     classes = "input w-full"
     layout = "stacked"
@@ -217,7 +220,7 @@ def field(bound: BoundField, hint: str = "") -> SafeString:
     if described and layout != "group":
         attrs["aria-describedby"] = " ".join(described)
     return _render(
-        "field", field=bound, control=bound.as_widget(attrs=attrs), hint=hint or bound.help_text, layout=layout
+        "field", field=bound, control=bound.as_widget(attrs=attrs), hint=hint or bound.help_text, layout=layout, optional=optional
     )
 
 

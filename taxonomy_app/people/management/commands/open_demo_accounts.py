@@ -1,4 +1,4 @@
-"""Open the accounts of the demonstration; refused unless SEEDBED_DEMO is true, since their passwords are published."""
+"""Open the demonstration's accounts, one of each role, and print them as one JSON line. Safe to repeat."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from taxonomy_app.people.models import User
 
 
 class Command(BaseCommand):
-    help = "Open the demonstration's accounts. The last line printed is JSON: role, username and password of each."
+    help = "Open the accounts of the demonstration. Their passwords are published, so SEEDBED_DEMO must be true."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
-            raise CommandError("The demonstration's accounts have published passwords: set SEEDBED_DEMO=true first.")
+            raise CommandError("These accounts have published passwords: set SEEDBED_DEMO=true if that is wanted.")
         for account in DEMO_ACCOUNTS:
-            if not User.objects.by_identifier(account.username):
+            if User.objects.by_identifier(account.username) is None:
                 services.person_create(
                     username=account.username,
                     email=account.email,
                     name=account.name,
                     role=account.role,
                     password=account.password,
-                    reason="Opened for the demonstration",
+                    reason="Demonstration",
                     now=timezone.now(),
                 )
         rows = [
-            {"role": str(account.role), "username": account.username, "password": account.password}
+            {"role": account.role, "username": account.username, "password": account.password}
             for account in DEMO_ACCOUNTS
         ]
         self.stdout.write(json.dumps(rows))
