@@ -32,3 +32,12 @@ def demo_accounts() -> tuple[DemoAccount, ...]:
     from django.conf import settings
 
     return DEMO_ACCOUNTS if settings.DEMO else ()
+
+
+def published(username: str, password: str) -> bool:
+    """Whether a sign-in uses a password that everybody may know, on a site that is no demonstration (any more)."""
+    from django.conf import settings
+
+    return not settings.DEMO and any(
+        account.username == username and account.password == password for account in DEMO_ACCOUNTS
+    )

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.people import services, throttling
-from taxonomy_app.people.demo import demo_accounts
+from taxonomy_app.people.demo import demo_accounts, published
 from taxonomy_app.people.forms import (
     NewPasswordForm,
     PasswordChangeForm,
@@ -76,12 +76,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 )
             else:
                 person = authenticate(request, username=_username(identifier), password=form.cleaned_data["password"])
-                if person is not None:
+                if person is not None and published(person.username, form.cleaned_data["password"]):
+                    form.add_error(
+                        None,
+                        "This account's password is the demonstration's, which everybody may know. "
+                        "Ask an administrator for a link to choose a new one.",
+                    )
+                elif person is not None:
                     throttling.failures_forget(identifier=identifier, address=address)
                     login(request, person)
                     return redirect(_next(request))
-                throttling.failure_record(identifier=identifier, address=address, now=now)
-                form.add_error(None, "The name or the password is not right. Check both and try again.")
+                else:
+                    throttling.failure_record(identifier=identifier, address=address, now=now)
+                    form.add_error(None, "The name or the password is not right. Check both and try again.")
     response = render(
         request,
         "people/sign_in.html",
