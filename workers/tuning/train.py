@@ -407,6 +407,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Usage: python -m workers.tuning.train spec.json", file=sys.stderr)  # noqa: T201  # the program's usage
         return 0 if arguments and arguments[0] in ("-h", "--help") else 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # It tells of every file it saves.
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
     stop_asked = {"now": False}
     signal.signal(signal.SIGTERM, lambda *_: stop_asked.update(now=True))
     spec = TrainingSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
