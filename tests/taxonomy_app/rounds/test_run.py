@@ -404,3 +404,13 @@ def test_pages_are_told_of_every_change(actor: User, fake_broker: FakeBroker) ->
         services.report_apply(report=WORKER.report(spec, event, sequence, **more), now=NOW)
         seen.append(Round.objects.get(pk=running.pk).revision)
     assert seen[0] < seen[1] < seen[2] == seen[3]
+
+
+def test_nothing_is_sent_for_a_round_that_does_not_run(actor: User, fake_broker: FakeBroker) -> None:
+    planned = make_round(actor)
+    assert not services.stage_dispatch(stage=current_stage(planned), reason="Too early.", now=NOW)
+    running = make_running(actor)
+    seen = current_stage(running)
+    services.round_cancel(round=running, actor=actor, now=NOW)
+    assert not services.stage_dispatch(stage=seen, reason="Seen before it was cancelled.", now=NOW)
+    assert len(fake_broker.specs) == 1
