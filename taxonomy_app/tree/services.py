@@ -189,9 +189,10 @@ def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
             fresh.append(leaf)
         else:
             changed.append(leaf)
-        before = leaf.blob
+        # How a file is read depends on its branch, too. (A moved leaf's path was taken away in _make_room.)
+        before = (leaf.blob, leaf.branch)
         document = _fill(leaf, row, store)
-        if leaf.blob != before:
+        if (leaf.blob, leaf.branch) != before:
             rewritten.append(leaf)
             if document is not None:
                 seeds += _seeds_of(leaf, document)

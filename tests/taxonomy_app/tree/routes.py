@@ -16,8 +16,6 @@ ROUTES = {
     "tree:leaf": Route(args=_leaf, get=EVERYBODY),
     "tree:history": Route(args=_leaf, get=EVERYBODY),
     "tree:download": Route(args=_leaf, get=EVERYBODY),
-    "tree:document": Route(
-        args=lambda world: [world.taxonomy.leaf(KNOWLEDGE).leaf_id, DOCUMENT_NAME], get=EVERYBODY
-    ),
+    "tree:document": Route(args=lambda world: [world.taxonomy.leaf(KNOWLEDGE).leaf_id, DOCUMENT_NAME], get=EVERYBODY),
     "tree:at_path": Route(args=lambda world: [FREEFORM], get=EVERYBODY),
 }
