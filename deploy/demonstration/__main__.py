@@ -91,6 +91,7 @@ def main() -> int:
             supervisor.watch()
             ines = contribution.sign_in(supervisor.address, accounts["administrator"])
             release = tune(ines, supervisor, clock.say)
+            tuning_round.announce(ines, release)
             found = tuning_round.scores(ines, release)
             print()
             for line in tuning_round.table(found):

@@ -100,6 +100,19 @@ def release_of(ines: Browser, round_url: str) -> str | None:
     return next((to for _, to in page.links if re.search(r"/releases/\d+/$", to)), None)
 
 
+def announce(ines: Browser, release_url: str) -> None:
+    """Publish the release, so that visitors see it, and make it the current one; what is done already is left.
+
+    Raises:
+        PageProblem: the site refuses, as it does when the release forgets what an earlier one had learnt.
+    """
+    for step in ("/publish", "/promote"):
+        page = ines.get(release_url)
+        form = next((form for form in page.forms if form.action.endswith(step)), None)
+        if form is not None:
+            ines.submit(page, form, {})
+
+
 def scores(ines: Browser, release_url: str) -> dict[str, Any]:
     answer = ines.session.get(release_url + "scores.json", timeout=60)
     answer.raise_for_status()
