@@ -4,6 +4,7 @@ import "./contributions/contributions.css";
 import { DraftSaver } from "./contributions/saver.js";
 
 const PAUSE = 600; // milliseconds without a key before what was typed is sent
+const AGAIN = 4000; // milliseconds until a save that found no server is tried again
 
 const words = (text) => (text.trim() ? text.trim().split(/\s+/).length : 0);
 
@@ -40,7 +41,7 @@ class DraftEditor extends HTMLElement {
     if (!place) return;
     const number = words(field.value);
     place.querySelector("[data-count]").textContent = number;
-    place.classList.toggle("severity-error", number > Number(place.dataset.words));
+    place.classList.toggle("severity-error", Number(place.dataset.words) > 0 && number > Number(place.dataset.words));
   }
 
   async save() {
@@ -49,6 +50,7 @@ class DraftEditor extends HTMLElement {
     const checks = await this.saver.save();
     if (!checks) {
       this.dirty = true;
+      this.timer = setTimeout(() => this.save(), AGAIN);
       return;
     }
     this.querySelector("#checks").replaceWith(checks);

@@ -13,7 +13,7 @@ from taxonomy_repo.leaf import ALLOWED_LICENCES
 if TYPE_CHECKING:
     from taxonomy_repo.leaf import Problem
 
-# design/3-method.md: a knowledge leaf's context has at most 500 words, question and answer 250.
+# A knowledge leaf's context has at most 500 words, question and answer 250 (the check text-too-long); skills have none.
 MOST_CONTEXT_WORDS = 500
 MOST_WORDS = 250
 
@@ -68,6 +68,7 @@ class Field:
     label: str
     value: str
     rows: int = 3
+    counted: bool = False
     most_words: int = 0
     hint: str = ""
     single_line: bool = False
@@ -265,7 +266,8 @@ def _card(
     context = None
     if kind in (Kind.KNOWLEDGE, Kind.GROUNDED):
         label = "Passage from the document" if kind == Kind.KNOWLEDGE else "The text to work on"
-        context = make(f"{stem}.context", label, seed.get("context", ""), rows=5, most_words=MOST_CONTEXT_WORDS)
+        most = MOST_CONTEXT_WORDS if kind == Kind.KNOWLEDGE else 0
+        context = make(f"{stem}.context", label, seed.get("context", ""), rows=5, counted=True, most_words=most)
     if kind == Kind.KNOWLEDGE:
         pairs = tuple(
             Pair(
@@ -275,6 +277,7 @@ def _card(
                     f"Question {number + 1}",
                     pair["question"],
                     rows=2,
+                    counted=True,
                     most_words=MOST_WORDS,
                 ),
                 make(
@@ -282,6 +285,7 @@ def _card(
                     f"Answer {number + 1}",
                     pair["answer"],
                     rows=2,
+                    counted=True,
                     most_words=MOST_WORDS,
                 ),
             )
@@ -289,8 +293,8 @@ def _card(
         )
         own = _of_seed(stem, by_field)
         return Card(index, context, pairs=pairs, problems=own, last=last)
-    question = make(f"{stem}.question", "Question", seed["question"], rows=3, most_words=MOST_WORDS)
-    answer = make(f"{stem}.answer", "Answer", seed["answer"], rows=4, most_words=MOST_WORDS)
+    question = make(f"{stem}.question", "Question", seed["question"], rows=3, counted=True)
+    answer = make(f"{stem}.answer", "Answer", seed["answer"], rows=4, counted=True)
     return Card(index, context, question, answer, problems=_of_seed(stem, by_field), last=last)
 
 

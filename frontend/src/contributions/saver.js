@@ -1,7 +1,5 @@
 // Sends the form to the address that saves and checks, one request at a time, and tells what came of it.
 
-const AGAIN = 4000; // milliseconds until a save that found no server is tried again
-
 export class DraftSaver {
   constructor(url, form, tell) {
     this.url = url;
@@ -48,7 +46,6 @@ export class DraftSaver {
       return checks;
     } catch {
       this.tell("failed", "Not saved: the server cannot be reached. Trying again.");
-      setTimeout(() => this.form.dispatchEvent(new Event("input", { bubbles: true })), AGAIN);
       return null;
     }
   }
