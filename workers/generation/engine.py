@@ -112,7 +112,7 @@ class Engine:
         self.states = [
             LeafState(material, recipe.samples_per_leaf, most)
             for material in materials
-            if material.leaf.kind in PIPELINES
+            if material.leaf.kind in PIPELINES and material.leaf.teaches
         ]
         self.recipe, self.random_seed, self.style, self.client = recipe, random_seed, style, client
         self.judge, self.parts, self.pipeline_hash, self.report = judge, parts, pipeline_hash, report
@@ -120,7 +120,8 @@ class Engine:
         self.contexts_shown, self.benchmarks = contexts_shown, benchmarks
         self.filters = tuple(filters) if filters is not None else default_filters()
         self.leaves = [state.material.leaf for state in self.states]
-        self.held_out = held_out_index(self.leaves)
+        # Leaves that are only scored here count as well: no sample may come near a seed that a release is asked.
+        self.held_out = held_out_index([material.leaf for material in materials])
         self.discriminations: dict[LeafKind, Discrimination] = {}
         self.before = Spent()
         self._by_id = {state.material.leaf.leaf_id: state for state in self.states}

@@ -78,7 +78,12 @@ def generate(
         Parts(artifact).remove()
         summary: dict[str, Any] = artifact.read_json(SUMMARY)
         return summary
-    return asyncio.run(_until_cancelled(_generate(order, artifact, settings, store, log_file, report, log), cancelled))
+    return asyncio.run(
+        _until_cancelled(
+            _generate(order, artifact, settings=settings, store=store, log_file=log_file, report=report, log=log),
+            cancelled,
+        )
+    )
 
 
 async def _until_cancelled(work: Any, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -107,7 +112,7 @@ async def _generate(
     report: Callable[[Progress], None],
     log: logging.Logger | None,
 ) -> dict[str, Any]:
-    asked = [leaf for leaf in order.leaves if leaf.kind in PIPELINES]
+    asked = [leaf for leaf in order.leaves if leaf.kind in PIPELINES and (leaf.teaches or not leaf.held_out)]
     parts = Parts(artifact)
     if not asked:
         return _finished(order, artifact, parts, None, None)

@@ -16,6 +16,8 @@ from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
 
 # A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
 MOST_SEEDS_DROPPED = 0.2
+# However alike the seeds are, this alike is the same.
+HIGHEST_THRESHOLD = 0.97
 
 
 @dataclass
@@ -30,6 +32,13 @@ class LeafMemory:
     contexts: NearDuplicates = field(default_factory=NearDuplicates)
     benchmarks: frozenset[str] = frozenset()
     set_aside: tuple[str, ...] = ()
+    # How like one another the leaf's own seeds are: what is no more so than they are is no duplicate here.
+    natural: float = 0.0
+    context_words: tuple[int, int] = (1, 500)
+
+    def threshold(self, usual: float) -> float:
+        """The similarity from which two rows of this leaf count as the same."""
+        return min(max(usual, self.natural + 0.02), HIGHEST_THRESHOLD)
 
     def remember(self, question: str, context: str | None) -> None:
         """A question that was accepted: another like it is a duplicate, whatever becomes of this one."""
@@ -81,13 +90,25 @@ def new_memory(
     memory = LeafMemory(leaf, recipe, held_out, benchmarks=benchmarks)
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    words = []
     for seed in taught:
-        context = seed.context if leaf.kind is LeafKind.GROUNDED else None
-        memory.seeds.add(user_text(seed.question, context), "a seed")
-        if context:
-            memory.contexts.add(context, "a seed")
+        text = asked_text(leaf, seed)
+        memory.natural = max(memory.natural, memory.seeds.nearest(text)[0])
+        memory.seeds.add(text, "a seed")
+        if leaf.kind is LeafKind.GROUNDED and seed.context:
+            memory.contexts.add(seed.context, "a seed")
+            words.append(len(seed.context.split()))
+    for seed in leaf.held_out:
+        memory.natural = max(memory.natural, memory.seeds.nearest(asked_text(leaf, seed))[0])
+    if words:
+        memory.context_words = (max(min(words) // 2, 3), max(2 * max(words), 40))
     memory.set_aside = tuple(rule.name for rule in filters if rule.alone and not _fits(rule, taught, memory))
     return memory
+
+
+def asked_text(leaf: PlannedLeaf, seed: SeedPair) -> str:
+    """A seed as the student is asked it: with its text where reading the text is the task."""
+    return user_text(seed.question, seed.context if leaf.kind is LeafKind.GROUNDED else None)
 
 
 def held_out_index(leaves: Sequence[PlannedLeaf]) -> NearDuplicates:
@@ -95,8 +116,7 @@ def held_out_index(leaves: Sequence[PlannedLeaf]) -> NearDuplicates:
     index = NearDuplicates()
     for leaf in leaves:
         for seed in leaf.held_out:
-            context = seed.context if leaf.kind is LeafKind.GROUNDED else None
-            index.add(user_text(seed.question, context), f"a held-out seed of {leaf.path}")
+            index.add(asked_text(leaf, seed), f"a held-out seed of {leaf.path}")
     return index
 
 

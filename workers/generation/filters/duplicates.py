@@ -18,7 +18,7 @@ class HeldOut:
 
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         score, name = memory.held_out.nearest(user_text(row.question, row.context))
-        if score >= min(HELD_OUT_THRESHOLD, memory.recipe.near_duplicate_threshold):
+        if score >= memory.threshold(min(HELD_OUT_THRESHOLD, memory.recipe.near_duplicate_threshold)):
             raise Dropped(self.name, f"It is too like {name}.", score)
 
 
@@ -30,7 +30,7 @@ class Duplicate:
     alone = False
 
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
-        threshold = memory.recipe.near_duplicate_threshold
+        threshold = memory.threshold(memory.recipe.near_duplicate_threshold)
         if step == "context":
             score, name = memory.contexts.nearest(row.context or "")
             if score >= threshold:

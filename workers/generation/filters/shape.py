@@ -25,7 +25,6 @@ _POINTING = re.compile(
 )
 WORDS_OF_A_QUESTION = (3, 60)
 WORDS_OF_AN_INSTRUCTION = (2, 250)
-WORDS_OF_A_CONTEXT = (12, 500)
 
 
 class CutOff:
@@ -74,7 +73,7 @@ class Length:
         words = len(text.split())
         knowledge = row.leaf.kind is LeafKind.KNOWLEDGE
         least, most = {
-            "context": WORDS_OF_A_CONTEXT,
+            "context": memory.context_words,
             "question": WORDS_OF_A_QUESTION if knowledge else WORDS_OF_AN_INSTRUCTION,
             "answer": (1, 10 * memory.recipe.max_answer_tokens),
         }[step]
