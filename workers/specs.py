@@ -130,6 +130,7 @@ class Document(Strict):
 class PlannedLeaf(Strict):
     """A leaf as a round sees it: the seeds that teach, the seeds held out, its documents.
 
+    A leaf that an earlier round taught and this one does not is in the plan to be scored: it has held-out seeds only.
     For foundational leaves the samples are the seeds themselves together with ``data`` (pairs that came with the
     leaf), not generated ones [LAB, section 3.1].
     """
@@ -146,6 +147,11 @@ class PlannedLeaf(Strict):
     held_out: tuple[SeedPair, ...] = ()
     documents: tuple[Document, ...] = ()
     data: tuple[SeedPair, ...] = ()
+
+    @property
+    def teaches(self) -> bool:
+        """Whether anything of it goes into the mixture; else it is only scored."""
+        return bool(self.seeds or self.data)
 
 
 # --- Recipes: every number that shapes a round ------------------------------------------------------
@@ -239,6 +245,8 @@ class LeafPin(Strict):
     path: str
     blob: str
     held_out: tuple[str, ...] = ()
+    # False: taught by an earlier round, here only scored, so that it is seen what this round made the student forget.
+    teaches: bool = True
 
 
 class RoundPlan(Strict):

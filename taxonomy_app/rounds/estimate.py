@@ -84,6 +84,9 @@ def stage_work(plan: RoundPlan, leaves: Sequence[LeafSize]) -> dict[StageKind, f
     """Units of work by stage: samples wanted; samples times epochs; scored items times models."""
     recipe = plan.recipe
     wanted = recipe.generation.samples_per_leaf
+    items = sum(leaf.held_out for leaf in leaves)
+    items += len(recipe.evaluation.benchmarks) * (recipe.evaluation.limit or _UNLIMITED_ITEMS)
+    leaves = [leaf for leaf in leaves if leaf.taught]  # the others are only scored
     knowledge = sum(wanted + leaf.taught for leaf in leaves if leaf.kind == LeafKind.KNOWLEDGE)
     foundational = sum(leaf.taught for leaf in leaves if leaf.kind == LeafKind.FOUNDATIONAL)
     skills = sum(wanted + leaf.taught for leaf in leaves if leaf.kind in (LeafKind.FREEFORM, LeafKind.GROUNDED))
@@ -98,8 +101,6 @@ def stage_work(plan: RoundPlan, leaves: Sequence[LeafSize]) -> dict[StageKind, f
         passes = by_phase[phase.name] * phase.epochs
         without += passes
         with_replay += passes / max(1.0 - phase.replay - phase.general_replay, 0.05)
-    items = sum(leaf.held_out for leaf in leaves)
-    items += len(recipe.evaluation.benchmarks) * (recipe.evaluation.limit or _UNLIMITED_ITEMS)
     control = recipe.tuning.control != "none"
     work = {
         StageKind.GENERATION: float(wanted * sum(leaf.kind != LeafKind.FOUNDATIONAL for leaf in leaves)),

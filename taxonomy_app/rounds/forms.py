@@ -319,7 +319,7 @@ def new_since_last_release(leaves: Iterable[Leaf]) -> set[UUID]:
     from taxonomy_app.rounds.models import RoundLeaf
 
     latest = Round.objects.filter(release__isnull=False).newest_first().values("pk")
-    taught = set(RoundLeaf.objects.filter(round__in=latest).values_list("leaf_id", "blob"))
+    taught = set(RoundLeaf.objects.filter(round__in=latest, taught_count__gt=0).values_list("leaf_id", "blob"))
     return {leaf.leaf_id for leaf in leaves if (leaf.leaf_id, leaf.blob) not in taught}
 
 
@@ -331,7 +331,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
     base = known.get(made.name)
     initial: dict[str, Any] = {
         "choose": "some",
-        "leaves": [pin.leaf_id for pin in plan.leaves],
+        "leaves": [pin.leaf_id for pin in plan.leaves if pin.teaches],
         "recipe": made.name if base else recipe_names()[0],
         "samples_per_leaf": made.generation.samples_per_leaf,
         "control": "yes" if made.tuning.control != "none" else "no",

@@ -77,19 +77,29 @@ def plan_build(
     *,
     taxonomy_commit: str,
     choices: Iterable[LeafChoice],
+    scored: Iterable[LeafChoice] = (),
     teacher: TeacherReference,
     student: ModelReference,
     recipe: Recipe,
     random_seed: int,
     code_version: str,
 ) -> RoundPlan:
-    """Pin everything. The leaves are put in the order of their paths, so that the same choice gives the same hash."""
+    """Pin everything. The leaves are put in the order of their paths, so that the same choice gives the same hash.
+
+    Args:
+        scored: leaves that earlier rounds taught and this one does not; those of them that still have held-out seeds
+            are pinned to be scored.
+    """
+    pins = [LeafPin(leaf_id=c.leaf_id, path=c.path, blob=c.blob, held_out=held_out_of(c, recipe)) for c in choices]
+    for choice in scored:
+        held = tuple(dict.fromkeys(f for f in choice.seeds if f in choice.history.held_out))
+        if held:
+            pins.append(
+                LeafPin(leaf_id=choice.leaf_id, path=choice.path, blob=choice.blob, held_out=held, teaches=False)
+            )
     return RoundPlan(
         taxonomy_commit=taxonomy_commit,
-        leaves=tuple(
-            LeafPin(leaf_id=c.leaf_id, path=c.path, blob=c.blob, held_out=held_out_of(c, recipe))
-            for c in sorted(choices, key=lambda c: (c.path, c.leaf_id))
-        ),
+        leaves=tuple(sorted(pins, key=lambda pin: (pin.path, pin.leaf_id))),
         teacher=teacher,
         student=student,
         recipe=recipe,
@@ -235,6 +245,8 @@ def planned_leaf(
 ) -> PlannedLeaf:
     """The leaf as the workers see it: taught and held-out seeds apart, and no held-out seed among its data.
 
+    Of a leaf that is only scored they see the held-out seeds and nothing else.
+
     Raises:
         ValueError: the plan holds out a seed that the leaf does not have; message is one sentence.
     """
@@ -251,8 +263,8 @@ def planned_leaf(
         task_description=leaf.task_description,
         domain=leaf.domain,
         document_outline=leaf.document_outline,
-        seeds=tuple(pair for pair in pairs if pair.fingerprint not in held),
+        seeds=tuple(pair for pair in pairs if pair.fingerprint not in held) if pin.teaches else (),
         held_out=tuple(pair for pair in pairs if pair.fingerprint in held),
-        documents=tuple(documents),
-        data=tuple(pair for pair in data if pair.fingerprint not in held),
+        documents=tuple(documents) if pin.teaches else (),
+        data=tuple(pair for pair in data if pair.fingerprint not in held) if pin.teaches else (),
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -45,7 +45,7 @@ def round_list(request: HttpRequest) -> HttpResponse:
         Round.objects.newest_first()
         .defer("plan")
         .select_related("created_by", "release")
-        .annotate(leaf_count=Count("leaves"))
+        .annotate(leaf_count=Count("leaves", filter=Q(leaves__taught_count__gt=0)))
         .prefetch_related(
             Prefetch("stages", Stage.objects.order_by("position").only("round_id", "kind", "position", "state"))
         )

@@ -84,12 +84,14 @@ def round_plan(
         ValidationError: a leaf is gone or cannot be read, or nothing was chosen.
     """
     commit, choices = leaf_choices(leaf_ids)
+    scored = scored_choices(leaf_ids)
     with transaction.atomic():
         for _try in range(5):
             number = (Round.objects.aggregate(last=Max("number"))["last"] or 0) + 1
             plan = plan_build(
                 taxonomy_commit=commit,
                 choices=choices,
+                scored=scored,
                 teacher=teacher,
                 student=student,
                 recipe=recipe,
@@ -116,11 +118,16 @@ def round_plan(
         else:
             raise ValidationError("Several rounds were planned at the same moment. Try again.")
         outlines = _outlines(plan, choices, family_of(planned))
-        planned.estimate = _estimate(plan, choices, outlines).as_json()
+        planned.estimate = _estimate(plan, [*choices, *scored], outlines).as_json()
         planned.save(update_fields=["estimate"])
         pins = {pin.leaf_id: pin for pin in plan.leaves}
         RoundLeaf.objects.bulk_create(
-            [_round_leaf(planned, choice, pins[choice.leaf_id].held_out) for choice in choices], batch_size=500
+            [
+                _round_leaf(planned, choice, pins[choice.leaf_id])
+                for choice in [*choices, *scored]
+                if choice.leaf_id in pins
+            ],
+            batch_size=500,
         )
         Stage.objects.bulk_create(
             Stage(
@@ -152,16 +159,18 @@ def round_estimate(
         ValidationError: as ``round_plan``.
     """
     commit, choices = leaf_choices(leaf_ids)
+    scored = scored_choices(leaf_ids)
     plan = plan_build(
         taxonomy_commit=commit,
         choices=choices,
+        scored=scored,
         teacher=teacher,
         student=student,
         recipe=recipe,
         random_seed=0,
         code_version=code_version(),
     )
-    return _estimate(plan, choices, ())
+    return _estimate(plan, [*choices, *scored], ())
 
 
 def leaf_choices(leaf_ids: Collection[UUID]) -> tuple[str, list[LeafChoice]]:
@@ -181,6 +190,17 @@ def leaf_choices(leaf_ids: Collection[UUID]) -> tuple[str, list[LeafChoice]]:
     for leaf in leaves:
         if leaf.problem or not leaf.seed_count:
             raise ValidationError(f"{leaf.path} cannot be used: it has no readable seeds. Leave it out, or mend it.")
+    return state.commit, _choices(leaves)
+
+
+def scored_choices(taught: Collection[UUID]) -> list[LeafChoice]:
+    """Leaves that a release has taught and ``taught`` leaves out: scored again, so that forgetting is seen."""
+    earlier = RoundLeaf.objects.filter(round__release__isnull=False, taught_count__gt=0).values("leaf_id")
+    leaves = Leaf.objects.present().filter(leaf_id__in=earlier, problem="").exclude(leaf_id__in=taught)
+    return _choices(list(leaves.order_by("path")))
+
+
+def _choices(leaves: Sequence[Leaf]) -> list[LeafChoice]:
     seeds: dict[int, list[str]] = {}
     chosen = [leaf.pk for leaf in leaves]
     for leaf_pk, fingerprint in (
@@ -188,7 +208,7 @@ def leaf_choices(leaf_ids: Collection[UUID]) -> tuple[str, list[LeafChoice]]:
     ):
         seeds.setdefault(leaf_pk, []).append(fingerprint)
     history = seed_history(leaf.leaf_id for leaf in leaves)
-    return state.commit, [
+    return [
         LeafChoice(
             leaf_id=str(leaf.leaf_id),
             path=leaf.path,
@@ -259,8 +279,8 @@ def _outlines(plan: RoundPlan, choices: Sequence[LeafChoice], family: str) -> tu
     )
 
 
-def _round_leaf(planned: Round, choice: LeafChoice, held_out: Sequence[str]) -> RoundLeaf:
-    taught = [fingerprint for fingerprint in dict.fromkeys(choice.seeds) if fingerprint not in held_out]
+def _round_leaf(planned: Round, choice: LeafChoice, pin: LeafPin) -> RoundLeaf:
+    taught = [f for f in dict.fromkeys(choice.seeds) if f not in pin.held_out] if pin.teaches else []
     return RoundLeaf(
         round=planned,
         leaf_id=UUID(choice.leaf_id),
@@ -270,7 +290,7 @@ def _round_leaf(planned: Round, choice: LeafChoice, held_out: Sequence[str]) -> 
         data_blob=choice.data_blob,
         taught_count=len(taught),
         taught=taught,
-        held_out=list(held_out),
+        held_out=list(pin.held_out),
     )
 
 
@@ -280,7 +300,7 @@ def _estimate(plan: RoundPlan, choices: Sequence[LeafChoice], outlines: Sequence
     sizes = [
         LeafSize(
             kind=kinds[pin.leaf_id].kind,
-            taught=len(set(kinds[pin.leaf_id].seeds)) - len(pin.held_out),
+            taught=len(set(kinds[pin.leaf_id].seeds)) - len(pin.held_out) if pin.teaches else 0,
             held_out=len(pin.held_out),
         )
         for pin in plan.leaves
@@ -420,8 +440,8 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
             pin,
             reading.leaf,
             kind=LeafKind(row.kind),
-            documents=_documents(pin.path, reading.leaf.document),
-            data=_data(pin.path, taxonomy_store().read_blob(row.data_blob) if row.data_blob else b""),
+            documents=_documents(pin.path, reading.leaf.document) if pin.teaches else (),
+            data=_data(pin.path, taxonomy_store().read_blob(row.data_blob)) if row.data_blob and pin.teaches else (),
         )
     except ValueError as error:
         raise PlanProblem(str(error)) from error

@@ -123,6 +123,23 @@ def test_a_student_from_here_brings_what_it_learnt_along(administrator: User, fa
     assert set(third.stages.get(kind="mixture").inputs) == {"generation", "earlier:1", "earlier:2"}
 
 
+def test_what_an_earlier_release_was_taught_is_scored_again(administrator: User, fake_broker: FakeBroker) -> None:
+    haiku = make_leaf("compositional_skills/writing/haiku")
+    first = make_running(administrator, leaves=[haiku])
+    run_all(fake_broker, first)
+    held = first.leaves.get().held_out
+    assert held
+    salt = make_leaf("compositional_skills/writing/salt")
+    second = make_round(administrator, leaves=[salt], random_seed=9)
+    pins = {pin.path: pin for pin in second.read_plan().leaves}
+    assert pins[salt.path].teaches
+    assert (pins[haiku.path].teaches, list(pins[haiku.path].held_out)) == (False, held)
+    row = second.leaves.get(path=haiku.path)
+    assert (row.taught_count, row.taught, row.held_out) == (0, [], held)
+    # An unfinished round has taught nothing yet that a release could forget.
+    assert make_round(administrator, leaves=[haiku], random_seed=10).leaves.count() == 1
+
+
 def test_the_cost_is_labelled_as_a_guess_until_a_round_was_measured(
     administrator: User, fake_broker: FakeBroker
 ) -> None:

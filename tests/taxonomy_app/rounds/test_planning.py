@@ -206,3 +206,27 @@ def test_something_is_always_left_to_teach(seeds: int, share: float, before: set
     pin = plan(choices=[choice("haiku", seeds=seeds, history=history)], recipe=recipe).leaves[0]
     assert len(pin.held_out) < seeds
     assert not set(pin.held_out) & history.taught
+
+
+def test_a_leaf_of_an_earlier_round_is_scored_and_does_not_teach() -> None:
+    earlier = choice("limerick", history=SeedHistory(held_out=frozenset({"limerick3", "gone"}), taught=frozenset()))
+    never_held = choice("ode", history=SeedHistory(taught=frozenset({"ode1"})))
+    made = plan(scored=[earlier, never_held])
+    pins = {pin.path: pin for pin in made.leaves}
+    assert "compositional_skills/ode" not in pins
+    pin = pins["compositional_skills/limerick"]
+    assert (pin.teaches, pin.held_out) == (False, ("limerick3",))
+    assert all(other.teaches for path, other in pins.items() if path != pin.path)
+    assert made.hash != plan().hash
+
+
+def test_of_a_leaf_that_is_only_scored_the_workers_see_the_held_out_seeds() -> None:
+    seeds = tuple(SeedExample(question=f"Ask {n}", answer=f"Say {n}") for n in range(4))
+    leaf = Leaf(version=3, created_by="rosa", task_description="Answer.", seed_examples=seeds)
+    held = seed_fingerprint("Ask 2")
+    pin = LeafPin(leaf_id="a", path="compositional_skills/a", blob="b", held_out=(held,), teaches=False)
+    data = (SeedPair(fingerprint="f", question="More", answer="data"),)
+    seen = planned_leaf(pin, leaf, kind=LeafKind.FREEFORM, data=data)
+    assert [pair.question for pair in seen.held_out] == ["Ask 2"]
+    assert not seen.teaches
+    assert (seen.seeds, seen.documents, seen.data) == ((), (), ())
