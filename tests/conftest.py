@@ -81,7 +81,7 @@ def redis_server() -> Iterator[str]:
             ],
             stdout=output,
             stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  # no thread is running yet; it only asks the kernel
         )
     client = redis.Redis(unix_socket_path=str(socket))
     deadline = time.monotonic() + 10

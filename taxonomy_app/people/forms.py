@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from taxonomy_app.people.models import Role, User
 
-PASSWORD_HELP = "At least 10 characters; not a common password, and not like your name or e-mail address."
+ADVICE_ON_PASSWORDS = "At least 10 characters; not a common password, and not like your name or e-mail address."
 USERNAME_HELP = "Part of the address of your page and shown with what you contribute. It cannot be changed later."
 
 
@@ -31,7 +31,7 @@ class RegistrationForm(forms.ModelForm):
     password = forms.CharField(
         label="Password",
         strip=False,
-        help_text=PASSWORD_HELP,
+        help_text=ADVICE_ON_PASSWORDS,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -96,7 +96,7 @@ class NewPasswordForm(forms.Form):
     password = forms.CharField(
         label="New password",
         strip=False,
-        help_text=PASSWORD_HELP,
+        help_text=ADVICE_ON_PASSWORDS,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 

@@ -1,4 +1,4 @@
-"""Who may open a view: decorators for every view and fragment. What a person may see inside is the QuerySets' matter."""
+"""Who may open a view: decorators for every view and fragment. What one sees inside is the QuerySets' matter."""
 
 from __future__ import annotations
 

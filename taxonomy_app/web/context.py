@@ -13,7 +13,7 @@ from taxonomy_app.web.themes import theme_of
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Template variables of every page. The navigation is lazy: a fragment that shows none asks the database nothing."""
+    """Template variables of every page. The navigation is lazy: a fragment without it asks the database nothing."""
     return {
         "site_public": settings.PUBLIC,
         "site_demo": settings.DEMO,

@@ -18,6 +18,7 @@ STATES: Final[dict[str, tuple[str, str]]] = {
     # rounds, stages, attempts
     "planned": ("Planned", "neutral"),
     "pending": ("Waiting", "neutral"),
+    "queued": ("In the queue", "busy"),
     "running": ("Running", "busy"),
     "done": ("Done", "good"),
     "failed": ("Failed", "bad"),

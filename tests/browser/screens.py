@@ -5,7 +5,8 @@ A page is a name, an address and who looks at it: from a JSON file (``[{"name": 
 …]``) or from the command line (``--page home:/:rosa``; no person for a visitor). People sign in through the sign-in
 page with ``--password rosa:…``; in a demonstration its own accounts are known.
 
-    python -m tests.browser.screens --site http://127.0.0.1:8000 --to docs/pictures --page home:/ --page queue:/contributions/queue/:emeka
+    python -m tests.browser.screens --site http://127.0.0.1:8000 --to docs/pictures \\
+        --page home:/ --page queue:/contributions/queue/:emeka
 
 Prints one JSON line of what it wrote. The suite's own tests use :func:`take`.
 """

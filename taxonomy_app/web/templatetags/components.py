@@ -1,4 +1,4 @@
-"""The components of the pages, available in every template without ``load``; templates/components/README.md shows each."""
+"""The components of the pages, in every template without ``load``; templates/components/README.md shows each."""
 
 from __future__ import annotations
 
@@ -78,8 +78,13 @@ def page_header(content: str, title: str, lead: str = "", eyebrow: str = "") -> 
 
 @register.simple_block_tag(end_name="endcard")
 def card(
-    content: str, title: str = "", id: str = "", level: int = 2, hint: str = "", padded: bool = True
-) -> SafeString:  # noqa: A002  # the attribute's name
+    content: str,
+    title: str = "",
+    id: str = "",  # noqa: A002  # named like the attribute that it becomes
+    level: int = 2,
+    hint: str = "",
+    padded: bool = True,
+) -> SafeString:
     """A framed section with a heading; ``padded=False`` for a table or list that reaches the edges."""
     return _render("card", content=content, title=title, id=id, level=level, hint=hint, padded=padded)
 
@@ -219,8 +224,9 @@ def field(bound: BoundField, hint: str = "", optional: bool = True) -> SafeStrin
         attrs["aria-invalid"] = "true"
     if described and layout != "group":
         attrs["aria-describedby"] = " ".join(described)
+    control = bound.as_widget(attrs=attrs)
     return _render(
-        "field", field=bound, control=bound.as_widget(attrs=attrs), hint=hint or bound.help_text, layout=layout, optional=optional
+        "field", field=bound, control=control, hint=hint or bound.help_text, layout=layout, optional=optional
     )
 
 
@@ -250,7 +256,7 @@ def pagination(context: Context, page: Page[Any], parameter: str = "page") -> Sa
 
 @register.simple_tag(takes_context=True)
 def query(context: Context, **changes: Any) -> str:
-    """The address's query with some parameters changed (None removes one): ``{% query state="approved" page=None %}``."""
+    """The address's query with some parameters changed; None removes one: ``{% query state="done" page=None %}``."""
     parameters = context["request"].GET.copy()
     for name, value in changes.items():
         if value is None or value == "":

@@ -1,0 +1,80 @@
+"""The content security policy of every answer, and pages that keep to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from taxonomy_app.people.models import User
+from taxonomy_app.web.middleware import ContentSecurityPolicyMiddleware, policy
+from tests.conftest import Taxonomy
+from tests.leaves import KNOWLEDGE
+from workers.environment import PROJECT
+
+FORBIDDEN = re.compile(
+    r"""<script(?![^>]*\ssrc=)|<style|\sstyle\s*=|\son[a-z]+\s*=\s*["']|hx-on|javascript:|href="//|src="//|src="https?:""",
+    re.I,
+)
+
+
+@pytest.mark.django_db
+def test_every_answer_has_the_policy(client: Client) -> None:
+    for url in ("/", "/nowhere/", reverse("web:robots"), reverse("people:profile")):
+        headers = client.get(url).headers
+        assert headers["Content-Security-Policy"] == policy()
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_policy_allows_no_inline_code_and_no_other_site() -> None:
+    assert "unsafe" not in policy("n0nce")
+    assert "http" not in policy("n0nce")
+    assert "default-src 'self'" in policy()
+    assert "nonce" not in policy()
+    assert "script-src 'self';" in policy("n0nce")
+
+
+def test_a_nonce_is_given_to_pages_that_ask_and_is_another_each_time() -> None:
+    seen: list[str] = []
+
+    def page(request: object) -> HttpResponse:
+        seen.append(str(request.csp_nonce))  # type: ignore[attr-defined]
+        return HttpResponse(str(request.csp_nonce))  # type: ignore[attr-defined]
+
+    for _ in range(2):
+        answer = ContentSecurityPolicyMiddleware(page)(RequestFactory().get("/"))
+        assert answer.headers["Content-Security-Policy"] == policy(answer.content.decode())
+    assert len(set(seen)) == 2
+
+
+@pytest.mark.django_db
+def test_pages_of_this_room_have_nothing_that_the_policy_forbids(
+    taxonomy: Taxonomy, administrator: User, client_for: Callable[..., Client]
+) -> None:
+    urls = [
+        "/",
+        reverse("web:about"),
+        reverse("tree:home"),
+        taxonomy.leaf(KNOWLEDGE).get_absolute_url(),
+        reverse("people:list"),
+        administrator.get_absolute_url(),
+        reverse("people:profile"),
+    ]
+    for url in urls:
+        found = FORBIDDEN.search(client_for(administrator).get(url).content.decode())
+        assert found is None, f"{url}: {found and found[0]}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=str(path.relative_to(PROJECT))) for path in sorted((PROJECT / "templates").rglob("*.html"))],
+)
+def test_no_template_has_inline_code_or_style(path: object) -> None:
+    text = re.sub(r"\{#.*?#\}|\{% comment .*?endcomment %\}", "", path.read_text(encoding="utf-8"), flags=re.S)  # type: ignore[attr-defined]
+    found = FORBIDDEN.search(text)
+    assert found is None, found and found[0]
