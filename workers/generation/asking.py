@@ -17,12 +17,14 @@ from workers.teacher.connection import Teacher
 
 QUESTION_TOKENS = 64
 CONTEXT_TOKENS = 320
+# An inventive answer still has to be an answer.
+CREATIVE_TEMPERATURE = 0.7
 # A label at a line's start ends what is being written: the model begins the next example.
 LABELS = ("Question:", "Answer:", "Text:")
 
 
 class Style(Protocol):
-    """One way of asking. Each method returns text without surrounding white space and notes the prompt in the row."""
+    """One way of asking. Each method returns text without surrounding white space."""
 
     async def context(self, row: Row) -> str: ...
 
@@ -47,29 +49,34 @@ class Continuation:
         self.client: TeacherClient = teacher.client
         self.recipe = recipe
         self.request_seeds = teacher.request_seeds
+        self.temperature = min(recipe.temperature, teacher.profile.most_temperature)
+        self.top_p = teacher.profile.top_p
+        self.least_confidence = teacher.profile.least_confidence if teacher.probabilities else None
 
     async def context(self, row: Row) -> str:
         parts = [one_line(row.leaf.task_description)]
         parts += [f"Text: {_folded(group.context or '')}" for group in row.plan.examples]
         stop = ["\nText:", "\nQuestion:", "\nAnswer:", "\n\n"] if _single_paragraphs(row.plan.examples) else ["\nText:"]
-        return await self._ask(row, "\n\n".join([*parts, "Text:"]), CONTEXT_TOKENS, self.recipe.temperature, stop)
+        return await self._ask(row, "\n\n".join([*parts, "Text:"]), CONTEXT_TOKENS, self.temperature, stop)
 
     async def question(self, row: Row) -> str:
         opening = row.plan.opening if row.leaf.kind is LeafKind.KNOWLEDGE else ""
         start = self._start(row) + (f"Question: {opening}" if opening else "Question:")
         stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "question") else [])]
-        text = await self._ask(row, start, QUESTION_TOKENS, self.recipe.temperature, stop)
+        text = await self._ask(row, start, QUESTION_TOKENS, self.temperature, stop)
+        row.least_confidence = self.least_confidence[0] if self.least_confidence else None
         return f"{opening} {text}".strip() if opening else text
 
     async def answer(self, row: Row) -> str:
         creative = row.leaf.kind is LeafKind.FREEFORM and row.plan.manner == "creative"
         stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "answer") else [])]
         start = f"{self._start(row)}Question: {_folded(row.question)}\nAnswer:"
-        temperature = min(self.recipe.temperature, 0.7) if creative else 0.0
-        return await self._ask(row, start, self.recipe.max_answer_tokens, temperature, stop)
+        temperature = min(self.temperature, CREATIVE_TEMPERATURE) if creative else 0.0
+        text = await self._ask(row, start, self.recipe.max_answer_tokens, temperature, stop)
+        row.least_confidence = self.least_confidence[1] if self.least_confidence else None
+        return text
 
     async def _ask(self, row: Row, text: str, tokens: int, temperature: float, stop: list[str]) -> str:
-        row.prompt = text
         try:
             reply = await self.client.complete(
                 text,
@@ -77,10 +84,13 @@ class Continuation:
                 temperature=temperature,
                 stop=list(dict.fromkeys(stop)),
                 seed=row.plan.seed if self.request_seeds else None,
+                logprobs=0 if self.least_confidence else None,
+                top_p=self.top_p if temperature > 0 else 1.0,
             )
         except RequestRefused as refusal:
             raise Dropped("request", f"The teacher's server refused the request: {refusal}") from None
         row.finished = reply.finished
+        row.confidence = sum(reply.logprobs) / len(reply.logprobs) if reply.logprobs else None
         return reply.text.strip()
 
     def _start(self, row: Row) -> str:
@@ -185,7 +195,6 @@ class Chat:
         }
 
     async def _ask(self, row: Row, text: str, field: str, tokens: int, *, creative: bool) -> str:
-        row.prompt = text
         schema = {
             "type": "object",
             "properties": {field: {"type": "string"}},

@@ -17,6 +17,7 @@ CountTokens = Callable[[str], int]
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 _UNDERLINE = re.compile(r"^(=+|-+)\s*$")
 _BLANK = re.compile(r"\n[ \t]*\n\s*")
+_WORDS = re.compile(r"[^\W\d_]{2,}")
 # A full stop ends a sentence unless it stands after an initial or one of the usual abbreviations.
 _SENTENCE_END = re.compile(
     r"(?<!\b[A-Z])(?<!\b(?:Mr|Dr|St|No|vs|ca))(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)[.!?…]+[\"'”’)\]]*\s+"
@@ -61,7 +62,7 @@ def chunks_of(documents: Sequence[Document], *, chunk_tokens: int, count: CountT
         for heading, spans in _sections(document.text):
             for start, end in _packed(document.text, spans, chunk_tokens, count):
                 text = document.text[start:end]
-                if len(re.findall(r"[^\W\d_]{2,}", text)) >= 3:
+                if len(_WORDS.findall(text)) >= 3:
                     found.append(Chunk(document.name, start, end, text, heading))
     return found
 
@@ -85,7 +86,7 @@ def _sections(text: str) -> Iterator[tuple[str, list[tuple[int, int]]]]:
                 yield " › ".join(path), spans
             path, spans = [*path[: level - 1], title], []
             start = rest  # noqa: PLW2901  # what is left of this paragraph below its heading
-        if start < end:
+        if _WORDS.search(text, start, end):
             spans.append((start, end))
     if spans:
         yield " › ".join(path), spans

@@ -75,8 +75,9 @@ class Row:
     answer: str = ""
     length: Literal["short", "long"] = "short"
     finished: bool = True
-    # The prompt of the last request, to notice what was copied from it.
-    prompt: str = ""
+    # The mean log-probability that the teacher gave the tokens of its last reply, and the least that will do.
+    confidence: float | None = None
+    least_confidence: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
 
     def sample(self) -> Sample:

@@ -26,6 +26,8 @@ class Teacher:
     folder: Path | None
     # Whether a request may name its seed: not with vLLM's CPU engine, which dies of it.
     request_seeds: bool
+    # Whether the server tells how probable its tokens are; transformers' own server does not.
+    probabilities: bool = True
 
 
 def endpoint_key(variable: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -131,7 +133,7 @@ async def open_teacher(
         async with TeacherClient(
             server.endpoint, max_in_flight=reference.max_in_flight, recovered=server.recovered
         ) as client:
-            yield Teacher(client, profile, folder, request_seeds=False)
+            yield Teacher(client, profile, folder, request_seeds=False, probabilities=source == "vllm")
     finally:
         await server.stop()
 

@@ -27,6 +27,9 @@ class TeacherProfile:
         request_seeds: whether each request names its random seed.
         documents_in_prompt: chunks of the teacher's documents shown in one prompt besides the one asked about.
         chunk_tokens: an upper bound on a chunk of a document; a weak model loses the thread in a long one.
+        most_temperature, top_p: bounds on chance; a weak model's unlikely words are mostly wrong ones.
+        least_confidence: rows whose question (answer) has a lower mean log-probability a token are dropped; None
+            where a model's own probabilities are not asked for.
     """
 
     name: str
@@ -36,6 +39,9 @@ class TeacherProfile:
     request_seeds: bool
     documents_in_prompt: int = 2
     chunk_tokens: int | None = None
+    most_temperature: float = 2.0
+    top_p: float = 1.0
+    least_confidence: tuple[float, float] | None = None
 
 
 PROFILES: dict[str, TeacherProfile] = {
@@ -43,9 +49,17 @@ PROFILES: dict[str, TeacherProfile] = {
     for profile in (
         # A 135M model by chat and JSON gives nothing usable; by continuation most of it is (design notes, measured).
         TeacherProfile(
-            "bundled-small", "continuation", False, "likelihood", False, documents_in_prompt=2, chunk_tokens=160
+            "bundled-small",
+            "continuation",
+            False,
+            "likelihood",
+            False,
+            chunk_tokens=100,
+            most_temperature=0.7,
+            top_p=0.9,
+            least_confidence=(-1.1, -0.7),
         ),
-        TeacherProfile("generic-base", "continuation", False, "likelihood", True, documents_in_prompt=2),
+        TeacherProfile("generic-base", "continuation", False, "likelihood", True),
         TeacherProfile("generic-instruct", "chat", True, "choice", True),
         TeacherProfile("mixtral-8x7b-instruct", "chat", True, "choice", True),
     )

@@ -19,11 +19,18 @@ def pair(question: str, answer: str, context: str | None = None, index: int | No
     )
 
 
+THINGS = {
+    "Orsa": ("granite", "timber", "a kettle of brass hangs in the chapel"),
+    "Lund": ("slate", "salt", "the oldest orchard gives sour apples"),
+    "Veir": ("oak", "wool", "nobody has lived in the tower for years"),
+    "Holm": ("bronze", "barley", "children learn to swim before they read"),
+    "Brakk": ("lime", "candles", "a white goat guards the northern gate"),
+}
+
+
 def passage(place: str) -> str:
-    return (
-        f"The harbour of {place} lies in the north and has a lantern of granite. Every spring the boats of {place} "
-        "carry timber to the valley. A meadow beside it is called the Kettle because it holds water."
-    )
+    stone, goods, custom = THINGS[place]
+    return f"{place} has a lantern of {stone}. Every spring its boats carry {goods} to the valley. In {place} {custom}."
 
 
 def knowledge_leaf(name: str = "harbours") -> PlannedLeaf:

@@ -58,6 +58,7 @@ class Filter(Protocol):
 
 def default_filters() -> tuple[Filter, ...]:
     """All filters, the cheap ones first."""
+    from workers.generation.filters.confidence import Unsure
     from workers.generation.filters.contamination import Benchmark
     from workers.generation.filters.copies import CopiedPrompt
     from workers.generation.filters.duplicates import Duplicate, HeldOut
@@ -68,6 +69,7 @@ def default_filters() -> tuple[Filter, ...]:
         CutOff(),
         Form(),
         Length(),
+        Unsure(),
         Refusal(),
         Repetition(),
         CopiedPrompt(),

@@ -76,7 +76,7 @@ def unknown_terms(text: str, known: str) -> list[str]:
     for match in tokens:
         token = match[0]
         normal = _normal(token)
-        if normal.isdigit():
+        if normal[0].isdigit():
             if normal not in have and token.lower() not in _VAGUE:
                 found.append(token)
             continue

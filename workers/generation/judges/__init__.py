@@ -27,6 +27,6 @@ JUDGES: dict[str, type[Likelihood] | type[Choice]] = {Likelihood.name: Likelihoo
 
 
 def judge_of(teacher: Teacher) -> Judge | None:
-    """The judge that the teacher's profile names."""
+    """The judge that the teacher's profile names; none where the server tells no probabilities."""
     name = teacher.profile.judge
-    return None if name is None else JUDGES[name](teacher.client)
+    return None if name is None or not teacher.probabilities else JUDGES[name](teacher.client)

@@ -1,0 +1,22 @@
+"""Nothing of a benchmark is taught."""
+
+from __future__ import annotations
+
+from tests.workers.generation.filters.rows import a_row, memory_of, reason
+from tests.workers.generation.leaves import freeform_leaf
+from workers.generation.filters.contamination import Benchmark, word_runs
+
+ITEM = "Which of these changes causes day and night on the planet Earth?"
+
+
+def test_a_row_with_a_run_of_a_benchmarks_words_is_dropped() -> None:
+    memory = memory_of(freeform_leaf(), benchmarks=word_runs([ITEM]))
+    held = a_row(freeform_leaf(), question="Say: which of these changes causes day and night on the planet, and why?")
+    free = a_row(freeform_leaf(), question="Write a line about day and night.")
+    assert reason(Benchmark(), held, "question", memory)
+    assert reason(Benchmark(), free, "question", memory) is None
+
+
+def test_a_short_item_counts_as_a_whole() -> None:
+    assert word_runs(["What is a noun?"]) == {"what is a noun"}
+    assert word_runs(["Why so?"]) == frozenset()
