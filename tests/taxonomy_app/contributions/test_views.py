@@ -480,3 +480,13 @@ def test_a_review_asks_the_database_as_often_for_forty_seeds_as_for_five(
             client.get(reverse("contributions:review", args=[submission.pk]))
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 16
+
+
+def test_a_leaf_of_hundreds_of_seeds_can_still_be_posted(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    form = skill_form()
+    form["seed_examples"] = [{"context": "", "question": f"Q {i}?", "answer": f"A {i}."} for i in range(400)]
+    answer = client_for(contributor).post(draft_url(draft), {"version": draft.version, **fields_of(form)})
+    assert answer.status_code == 302
+    draft.refresh_from_db()
+    assert len(draft.form["seed_examples"]) == 400
