@@ -311,17 +311,17 @@ class _Reader:
         if len(node.value) < least:
             message = f"There are {len(node.value)} {words} here; at least {least} are needed. Add more."
             self.say("too-few", "error", message, node, field)
-        seen: dict[object, int] = {}
+        seen: dict[T, tuple[int, Node]] = {}
         for index, item in enumerate(node.value):
             place = f"{field}[{index}]"
             self.lines[place] = node_lines(item)
-            if self.strict:
-                shape = _shape(item)
-                if shape in seen:
-                    message = f"Number {index + 1} is the same as number {seen[shape] + 1}. Take one away."
-                    self.say("duplicate-item", "error", message, item, place)
-                seen.setdefault(shape, index)
-            yield read(item, place)
+            value = read(item, place)
+            number, first = seen.setdefault(value, (index, item))
+            # What is read the same may be written differently: pairs may have keys that are not kept.
+            if self.strict and first is not item and _shape(first) == _shape(item):
+                message = f"Number {index + 1} is the same as number {number + 1}. Take one away."
+                self.say("duplicate-item", "error", message, item, place)
+            yield value
 
     def wrong_kind(self, node: Node, field: str, wanted: str) -> None:
         self.say("wrong-kind", "error", f"{spoken_field(field)} must be {wanted}.", node, field)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 import yaml
@@ -36,16 +37,28 @@ MOST_TOKENS = 4 * MOST_NODES
 # What YAML 1.1 lets a text hold as it is (section 5.1, c-printable), turned round.
 UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# How tokens change the depth of what follows.
-_DEPTH = {
-    BlockMappingStartToken: 1,
-    BlockSequenceStartToken: 1,
-    FlowMappingStartToken: 1,
-    FlowSequenceStartToken: 1,
-    BlockEndToken: -1,
-    FlowMappingEndToken: -1,
-    FlowSequenceEndToken: -1,
-}
+
+class _Depth(dict[type[Token], int]):
+    """How a token changes the depth of what follows; most do not."""
+
+    def __missing__(self, kind: type[Token]) -> int:
+        return 0
+
+
+_DEPTH = _Depth(
+    {
+        BlockMappingStartToken: 1,
+        BlockSequenceStartToken: 1,
+        FlowMappingStartToken: 1,
+        FlowSequenceStartToken: 1,
+        BlockEndToken: -1,
+        FlowMappingEndToken: -1,
+        FlowSequenceEndToken: -1,
+    }
+)
+_NAMES = frozenset([AnchorToken, AliasToken])
+# Tokens are taken so many at a time: enough for speed, few enough to stop soon.
+_AT_ONCE = 500
 
 # libyaml's words, and ours for them. The first that is found in its message is used.
 _EXPLANATIONS = (
@@ -181,45 +194,64 @@ def _place(text: str, index: int) -> Place:
 
 
 def _scan(text: str, problems: list[Problem]) -> tuple[tuple[Token, ...], yaml.YAMLError | None]:
-    """All tokens up to the first that cannot be read. Depth is limited here: composing recurses in C."""
-    tokens: list[Token] = []
-    depth = 0
-    end = 0
-    tabs = "\t" in text
-    anchored = False
+    """All tokens up to the first that cannot be read. Depth is limited here: composing recurses in C.
 
-    def say(code: str, severity: Severity, message: str) -> None:
-        mark = tokens[-1].start_mark
+    The loops run in C where they can: this is half of what a check takes while its author types.
+    """
+    tokens: list[Token] = []
+    broken: yaml.YAMLError | None = None
+
+    def say(code: str, severity: Severity, message: str, token: Token) -> None:
+        mark = token.start_mark
         problems.append(Problem(code, severity, message, mark.line + 1, mark.column + 1))
 
-    try:
-        for token in yaml.scan(text, Loader=yaml.CSafeLoader):
-            tokens.append(token)
-            if tabs:
-                start = token.start_mark.index
-                tab = _tab_outside_comments(text, end, start) if start > end else None
-                if tab is not None:
-                    place = _place(text, tab)
-                    message = "A tab stands between the parts of a line. Use spaces."
-                    problems.append(Problem("yaml-tab", "error", message, place.line, place.column))
-                    return tuple(tokens), None
-                end = max(end, token.end_mark.index)
-            step = _DEPTH.get(type(token))
-            if step is not None:
-                depth += step
-                if depth > MOST_DEPTH:
-                    say("yaml-too-deep", "error", "The file is nested far deeper than any leaf. Check the brackets.")
-                    return tuple(tokens), None
-            elif not anchored and isinstance(token, AnchorToken | AliasToken):
-                anchored = True
-                message = "Names with & and * are hard to read for others. Write the text out where it is meant."
-                say("yaml-anchor", "warning", message)
-            if len(tokens) > MOST_TOKENS:
-                say("yaml-too-deep", "error", "The file has far more parts than any leaf. Split it into several.")
-                return tuple(tokens), None
-    except yaml.YAMLError as error:
-        return tuple(tokens), error
-    return tuple(tokens), None
+    loader = yaml.CSafeLoader(text)
+    rest = iter(loader.get_token, None)
+    depth = 0
+    while broken is None:
+        seen = len(tokens)
+        try:
+            tokens.extend(islice(rest, _AT_ONCE))
+        except yaml.YAMLError as error:
+            broken = error  # what came before it is in the list
+        if seen == len(tokens):
+            break
+        steps = list(accumulate((_DEPTH[type(token)] for token in tokens[seen:]), initial=depth))
+        depth = steps[-1]
+        if max(steps) > MOST_DEPTH:
+            first = next(at for at, step in enumerate(steps) if step > MOST_DEPTH)
+            message = "The file is nested far deeper than any leaf. Check the brackets."
+            say("yaml-too-deep", "error", message, tokens[seen + first - 1])
+            return tuple(tokens), broken
+        if len(tokens) > MOST_TOKENS:
+            message = "The file has far more parts than any leaf. Split it into several."
+            say("yaml-too-deep", "error", message, tokens[-1])
+            return tuple(tokens), broken
+    kinds = frozenset(map(type, tokens))
+    if "\t" in text:
+        tab = _tab_between(text, tokens)
+        if tab is not None:
+            place = _place(text, tab)
+            message = "A tab stands between the parts of a line. Use spaces."
+            problems.append(Problem("yaml-tab", "error", message, place.line, place.column))
+            return tuple(tokens), broken
+    if not _NAMES.isdisjoint(kinds):
+        named = next(token for token in tokens if type(token) in _NAMES)
+        message = "Names with & and * are hard to read for others. Write the text out where it is meant."
+        say("yaml-anchor", "warning", message, named)
+    return tuple(tokens), broken
+
+
+def _tab_between(text: str, tokens: list[Token]) -> int | None:
+    """The index of the first tab between two tokens, or None."""
+    end = 0
+    for token in tokens:
+        start = token.start_mark.index
+        tab = _tab_outside_comments(text, end, start) if start > end else None
+        if tab is not None:
+            return tab
+        end = max(end, token.end_mark.index)
+    return None
 
 
 def _tab_outside_comments(text: str, start: int, end: int) -> int | None:

@@ -25,6 +25,7 @@ from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, GOOD_SKILL, Check, Exa
 from taxonomy_repo.problem import Problem, Severity
 
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
+_ODD_SPACING = (" :", ":  ", "-  ")
 _BLANK_RUN = re.compile(r"\n{4,}")
 _FLOW_START = (FlowSequenceStartToken, FlowMappingStartToken)
 _FLOW_END = (FlowSequenceEndToken, FlowMappingEndToken)
@@ -46,14 +47,15 @@ class TrailingSpaces(Check):
     example = Example(GOOD_SKILL.replace("created_by: ann", "created_by: ann  "))
 
     def find(self, subject: Subject) -> Iterator[Problem]:
-        if subject.reading.leaf is None:
+        text = subject.source.text
+        if subject.reading.leaf is None or not (" \n" in text or "\t\n" in text or text.endswith((" ", "\t"))):
             return
         line, counted = 1, 0
-        for match in _TRAILING.finditer(subject.source.text):
+        for match in _TRAILING.finditer(text):
             start = match.start()
-            line += subject.source.text.count("\n", counted, start)
+            line += text.count("\n", counted, start)
             counted = start
-            column = start - subject.source.text.rfind("\n", 0, start)
+            column = start - text.rfind("\n", 0, start)
             severity = _severity(subject, self.severity)
             yield Problem(self.code, severity, "There are spaces at the end of this line. Remove them.", line, column)
 
@@ -108,8 +110,12 @@ class Spacing(Check):
     def find(self, subject: Subject) -> Iterator[Problem]:
         if subject.reading.leaf is None:
             return
-        severity = _severity(subject, self.severity)
         tokens = subject.source.tokens
+        # Most leaves have nothing like it anywhere, and then their thousands of tokens need no look.
+        flow = not frozenset(_FLOW_START).isdisjoint(map(type, tokens))
+        if not flow and not any(odd in subject.source.text for odd in _ODD_SPACING):
+            return
+        severity = _severity(subject, self.severity)
         for previous, token in itertools.pairwise(tokens):
             before, after = type(previous), type(token)
             if before not in _SPACED_BEHIND and after not in _SPACED_BEFORE:

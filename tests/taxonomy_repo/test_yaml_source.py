@@ -40,10 +40,10 @@ def codes(data: bytes | str) -> list[str]:
         ("a: 1\n---\nb: 2\n", "yaml-syntax"),
     ],
 )
-def test_what_could_hurt_is_refused_within_a_second(data: bytes | str, code: str) -> None:
-    started = time.perf_counter()
+def test_what_could_hurt_is_refused_within_a_second_of_work(data: bytes | str, code: str) -> None:
+    started = time.process_time()
     assert codes(data) == [code]
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_nesting_up_to_the_limit_is_read() -> None:
