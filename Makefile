@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv/bin
 SETUP := $(PYTHON) deploy/setup.py $(if $(GPU),--gpu)
-TESTS ?=
 
 .PHONY: help setup demo run test lint types format bench clean
 
@@ -20,9 +19,14 @@ run: ## the site, its workers and its Redis, until Ctrl-C
 	@$(SETUP)
 	@$(VENV)/python -m deploy.supervisor
 
-test: ## all tests
+test: ## all tests; TESTS="..." are pytest's arguments for a part of them
 	@$(SETUP) --development
-	@$(VENV)/python -m pytest $(TESTS)
+ifdef TESTS
+	@$(VENV)/python -m pytest -n 2 $(TESTS)
+else
+	@$(VENV)/python -m pytest -n 2 -m 'not vllm and not journey'
+	@$(VENV)/python -m pytest -m 'vllm or journey'
+endif
 
 lint: ## style, types, templates, import rules
 	@$(SETUP) --development --packages-only
