@@ -47,7 +47,6 @@ app.conf.update(
     worker_disable_prefetch=True,
     # Memory that a stage leaves behind is given back when its process ends.
     worker_max_tasks_per_child=8,
-    worker_hijack_root_logger=False,
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
