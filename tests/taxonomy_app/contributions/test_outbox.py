@@ -280,7 +280,7 @@ def test_a_second_run_does_not_bring_back_what_was_changed_since(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_runs_at_once_share_the_work(taxonomy, contributor, reviewer, now):
+def test_several_runs_at_once_commit_everything_exactly_once(taxonomy, contributor, reviewer, now):
     submissions = [make_submission(contributor, now=now, path=f"{PATH}_{number}") for number in range(8)]
     for submission in submissions:
         approve(submission, reviewer, now=now)
