@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.core.paginator import Page
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Select, Textarea
 from django.template import Context
@@ -45,6 +46,15 @@ def script(name: str) -> SafeString:
 def stylesheet(name: str) -> SafeString:
     """The built style sheet ``<name>.css`` (one that a module of the same name brings)."""
     return format_html('<link rel="stylesheet" href="{}">', static(f"built/{name}.css"))
+
+
+@register.simple_tag
+def asset_if_built(path: str) -> str:
+    """Where a static file is; its plain address when nothing was collected, so that pages for errors never fail."""
+    try:
+        return static(path)
+    except ValueError:
+        return f"{settings.STATIC_URL}{path}"
 
 
 @register.simple_tag

@@ -189,9 +189,13 @@ def test_a_form_without_its_token_is_asked_for_again() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"), [("500", "Something broke on our side"), ("400", "could not make sense")]
 )
-def test_pages_for_errors_need_neither_a_request_nor_a_database(name: str, sentence: str) -> None:
+def test_pages_for_errors_need_no_request_no_database_and_no_collected_files(
+    name: str, sentence: str, settings: Any
+) -> None:
     from django.template.loader import get_template
 
+    manifest = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": manifest}
     page = get_template(f"{name}.html").render()
     assert sentence in page
     assert 'href="/"' in page
