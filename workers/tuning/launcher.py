@@ -55,8 +55,13 @@ def training_environment(environ: Mapping[str, str], *, threads: int) -> dict[st
     is mapped from the kernel and given back, so all pages are faulted in and zeroed anew every time; kept in the heap,
     they are reused. That alone made training 1.7 times as fast on the CPU (bench/tuning_speed.py gives all sides it
     compares the same environment).
+
+    OMP_WAIT_POLICY: a thread that waits for another at the end of a product sleeps instead of spinning. On a machine
+    that has other work as well (web, Redis, a teacher) spinning threads hold the very core the other one waits for:
+    with a load of ten on two cores a step took 130 s spinning and 10 s sleeping.
     """
     return {
+        "OMP_WAIT_POLICY": "PASSIVE",
         "MALLOC_MMAP_THRESHOLD_": str(4 * 1024**3),
         "MALLOC_TRIM_THRESHOLD_": str(8 * 1024**3),
         **environ,

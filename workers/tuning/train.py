@@ -167,7 +167,8 @@ class Training:
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.checkpoints = Checkpoints(spec.checkpoints, spec.state)
         self.position = Position(state=self.checkpoints.state, step=0)
-        self.saved_step = -1
+        # Before the first step there is nothing that a new start would not have as well.
+        self.saved_step = 0
         self.metrics: MetricsWriter | None = None
 
     # -- the whole
@@ -201,9 +202,9 @@ class Training:
         start = 0
         saved_at = time.monotonic()
         for phase in self.phases:
-            losses: list[float] = []
-            for number in range(self.position.step - start if self.position.step > start else 0, len(phase.batches)):
-                losses.append(self._step(phase, number))
+            begun = max(0, self.position.step - start)
+            for number in range(begun, len(phase.batches)):
+                self._step(phase, number)
                 stop, save = self._agreed(
                     self.stop_asked["now"], time.monotonic() - saved_at >= self.spec.recipe.save_every_seconds
                 )
@@ -213,15 +214,20 @@ class Training:
                     self._save()
                     saved_at = time.monotonic()
             start += len(phase.batches)
-            if losses:
+            if begun < len(phase.batches):
                 self._save()
                 saved_at = time.monotonic()
                 self._record("phase", step=start, name=phase.name)
 
     # -- one step
 
-    def _step(self, phase: PhasePlan, number: int) -> float:
-        """One optimiser step; its mean loss a token over all processes."""
+    def _step(self, phase: PhasePlan, number: int) -> None:
+        """One optimiser step over all processes, written to the metrics.
+
+        Raises:
+            Stopped: asked to stop before the step was whole; it counts as not begun.
+            TrainingProblem: the loss is no number any more.
+        """
         begun = time.monotonic()
         samples = [phase.samples[i] for i in phase.batches[number]]
         rows = batch_rows(samples, phase.shared, self.row_tokens)
@@ -277,7 +283,6 @@ class Training:
             tokens_per_second=tokens / seconds,
             done_tokens=self.position.tokens,
         )
-        return loss
 
     def _row(self, row: Row | None, *, scale: float) -> torch.Tensor:
         """Forward and backward of one row; the sum of its token losses, detached."""
