@@ -79,13 +79,15 @@ class Benchmark:
         return found if limit is None else min(found, limit)
 
     def write_tasks(self, target: Path, folder: Path | None, limit: int | None) -> list[str]:
-        """Write lm-eval task files into ``target`` that ask the first ``limit`` questions; answers the tasks' names."""
+        """Write lm-eval task files into ``target``; answers the tasks' names.
+
+        ``limit`` is heeded here only by benchmarks of many subjects. For all others it is lm-eval's to heed: examples
+        may be taken from the questions themselves, all of which have to be there.
+        """
         data = self.data(folder)
         if self.by_subject:
             return list(self._write_subject_tasks(target, data, limit))
-        files = {"test": str(_first_lines(data["test"], target / f"{self.name}.jsonl", limit))}
-        if "train" in data:
-            files["train"] = str(data["train"])
+        files = {split: str(path) for split, path in data.items()}
         _write_task(target, self.name, self.task_file, files, self.overrides)
         return [task_name(self.name)]
 
@@ -141,18 +143,6 @@ def share_out(sizes: Mapping[str, int], limit: int | None) -> dict[str, int]:
                 shares[name] += 1
                 left -= 1
     return shares
-
-
-def _first_lines(source: Path, target: Path, limit: int | None) -> Path:
-    if limit is None:
-        return source
-    with source.open(encoding="utf-8") as lines, target.open("w", encoding="utf-8") as file:
-        taken = 0
-        for line in lines:
-            if line.strip() and taken < limit:
-                file.write(line)
-                taken += 1
-    return target
 
 
 def _by_subject(path: Path) -> dict[str, list[str]]:

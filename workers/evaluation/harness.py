@@ -187,6 +187,7 @@ def score_benchmark(
             tasks=names,
             task_manager=TaskManager(include_path=target, include_defaults=False),
             num_fewshot=benchmark.shots,
+            limit=None if benchmark.by_subject else limit,
             log_samples=True,
             bootstrap_iters=0,
         )
