@@ -180,8 +180,7 @@ def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
     fresh: list[Leaf] = []
     changed: list[Leaf] = []
     rewritten: list[Leaf] = []
-    seeds: list[Seed] = []
-    versions: list[LeafVersion] = []
+    read: list[tuple[Leaf, Document]] = []
     for key, row in batch:
         leaf = known.get(key)
         if leaf is None:
@@ -195,12 +194,13 @@ def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
         if (leaf.blob, leaf.branch) != before:
             rewritten.append(leaf)
             if document is not None:
-                seeds += _seeds_of(leaf, document)
-        versions += (_version_of(leaf, *step) for step in row.steps)
+                read.append((leaf, document))
     Leaf.objects.bulk_create(fresh)
     Leaf.objects.bulk_update(changed, _WRITTEN)
     Seed.objects.filter(leaf__in=[leaf.pk for leaf in rewritten]).delete()
-    Seed.objects.bulk_create(seeds, batch_size=_BATCH)
+    Seed.objects.bulk_create([seed for pair in read for seed in _seeds_of(*pair)], batch_size=_BATCH)
+    leaves = {str(leaf.leaf_id): leaf for leaf in (*fresh, *changed)}
+    versions = [_version_of(leaves[key], *step) for key, row in batch for step in row.steps]
     LeafVersion.objects.bulk_create(versions, batch_size=_BATCH)
 
 
@@ -280,7 +280,7 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
 
 def _version_of(leaf: Leaf, position: int, info: CommitInfo, step: LeafStep) -> LeafVersion:
     return LeafVersion(
-        leaf=leaf,
+        leaf_id=leaf.pk,
         commit=info.commit,
         position=position,
         kind=step.kind,
@@ -307,7 +307,7 @@ def _seeds_of(leaf: Leaf, document: Document) -> Iterator[Seed]:
         )
         for question, answer in pairs:
             yield Seed(
-                leaf=leaf,
+                leaf_id=leaf.pk,
                 position=position,
                 group=group,
                 fingerprint=seed_fingerprint(question, example.context),
