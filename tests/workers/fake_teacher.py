@@ -125,20 +125,23 @@ class FakeTeacher:
             if self.record is not None:
                 with self.record.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(body) + "\n")
-            return web.json_response(reply(body))
+            return web.json_response(reply(body, len(self.requests)))
         finally:
             self._in_flight -= 1
 
 
-def reply(body: dict[str, Any]) -> dict[str, Any]:
-    """The usual reply: an invented question, answer or text; echoed probabilities; a grade."""
+def reply(body: dict[str, Any], number: int = 0) -> dict[str, Any]:
+    """The usual reply: an invented question, answer or text; echoed probabilities; a grade.
+
+    The same request with the same seed gets the same; one without a seed depends on ``number``.
+    """
     usage = {"prompt_tokens": 50, "completion_tokens": 10}
     if "messages" in body:
         return {"choices": [_chat_choice(body)], "usage": usage}
     prompt = body["prompt"]
     if body.get("echo"):
         return {"choices": [_echoed(prompt)], "usage": {"prompt_tokens": 50, "completion_tokens": 0}}
-    unique = (prompt, body.get("seed"), len(prompt))
+    unique = (prompt, body.get("seed", number))
     last = prompt.rstrip().rsplit("\n", 1)[-1]
     if last.startswith("Answer:"):
         text = f" It is the {invented(*unique, 'answer')}."

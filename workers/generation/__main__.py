@@ -165,8 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def report(progress: Progress) -> None:
         line = f"{progress.done}/{progress.total} {progress.unit}  {progress.message}"
-        if line != shown[0]:
-            shown[0] = line
+        # Seconds that pass are no news.
+        if (news := line.split(" (", maxsplit=1)[0]) != shown[0]:
+            shown[0] = news
             print(f"{time.monotonic() - begun:6.1f} s  {line}", file=sys.stderr, flush=True)
 
     try:

@@ -51,6 +51,7 @@ class Continuation:
         self.request_seeds = teacher.request_seeds
         self.temperature = min(recipe.temperature, teacher.profile.most_temperature)
         self.top_p = teacher.profile.top_p
+        self.by_sentence = teacher.profile.target == "sentence"
         self.least_confidence = teacher.profile.least_confidence if teacher.probabilities else None
 
     async def context(self, row: Row) -> str:
@@ -60,11 +61,14 @@ class Continuation:
         return await self._ask(row, "\n\n".join([*parts, "Text:"]), CONTEXT_TOKENS, self.temperature, stop)
 
     async def question(self, row: Row) -> str:
-        opening = row.plan.opening if row.leaf.kind is LeafKind.KNOWLEDGE else ""
+        # Of a single sentence a weak model finds by itself what may be asked.
+        opening = row.plan.opening if row.leaf.kind is LeafKind.KNOWLEDGE and not self.by_sentence else ""
         start = self._start(row) + (f"Question: {opening}" if opening else "Question:")
         stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "question") else [])]
         text = await self._ask(row, start, QUESTION_TOKENS, self.temperature, stop)
-        row.least_confidence = self.least_confidence[0] if self.least_confidence else None
+        # Of an instruction the details are free, so its probability says nothing against it.
+        knowledge = row.leaf.kind is LeafKind.KNOWLEDGE
+        row.least_confidence = self.least_confidence[0] if self.least_confidence and knowledge else None
         return f"{opening} {text}".strip() if opening else text
 
     async def answer(self, row: Row) -> str:
@@ -96,6 +100,10 @@ class Continuation:
     def _start(self, row: Row) -> str:
         """Everything before the new question: the examples first, because they are shared by neighbouring rows."""
         parts: list[str] = []
+        if row.leaf.kind is LeafKind.KNOWLEDGE and self.by_sentence:
+            parts.append(one_line(row.leaf.domain))
+            parts += [f"{one_line(group.context or '')}\n{_pair(group.pairs[0])}" for group in row.plan.examples]
+            return "\n\n".join([part for part in parts if part] + [one_line(row.source)]) + "\n"
         if row.leaf.kind is not LeafKind.KNOWLEDGE and row.leaf.task_description:
             parts.append(one_line(row.leaf.task_description))
         for group in row.plan.examples:

@@ -18,6 +18,8 @@ _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 _UNDERLINE = re.compile(r"^(=+|-+)\s*$")
 _BLANK = re.compile(r"\n[ \t]*\n\s*")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
+_POINTS_BACK = re.compile(r"(?:He|She|It|They|Her|His|Its|Their|This|These|Those|That|Then|Both|Such|There)\b")
+LEAST_FACT_WORDS = 6
 # A full stop ends a sentence unless it stands after an initial or one of the usual abbreviations.
 _SENTENCE_END = re.compile(
     r"(?<!\b[A-Z])(?<!\b(?:Mr|Dr|St|No|vs|ca))(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)[.!?…]+[\"'”’)\]]*\s+"
@@ -26,13 +28,17 @@ _SENTENCE_END = re.compile(
 
 @dataclass(frozen=True)
 class Chunk:
-    """A slice of a document: ``text == document.text[start:end]``; ``heading`` is the path of headings above it."""
+    """A slice of a document: ``text == document.text[start:end]``.
+
+    ``heading`` is the path of headings above it, ``paragraph`` what stands around it where it is less than that.
+    """
 
     document: str
     start: int
     end: int
     text: str
     heading: str = ""
+    paragraph: str = ""
 
 
 def count_tokens_of(folder: Path | None) -> CountTokens:
@@ -64,6 +70,28 @@ def chunks_of(documents: Sequence[Document], *, chunk_tokens: int, count: CountT
                 text = document.text[start:end]
                 if len(_WORDS.findall(text)) >= 3:
                     found.append(Chunk(document.name, start, end, text, heading))
+    return found
+
+
+def facts_of(documents: Sequence[Document]) -> list[Chunk]:
+    """The documents sentence by sentence, each as a chunk that can be understood by itself as far as possible.
+
+    A sentence that begins with a pronoun is taken together with the one before it (or two). Sentences of fewer than
+    six words say too little to ask about.
+    """
+    found: list[Chunk] = []
+    for document in documents:
+        for heading, spans in _sections(document.text):
+            for paragraph_start, paragraph_end in spans:
+                paragraph = document.text[paragraph_start:paragraph_end]
+                parts = list(_sentence_spans(paragraph, paragraph_start))
+                for number, (_, end) in enumerate(parts):
+                    first = number
+                    while first > max(number - 2, 0) and _POINTS_BACK.match(document.text, parts[first][0]):
+                        first -= 1
+                    text = document.text[parts[first][0] : end]
+                    if len(document.text[parts[number][0] : end].split()) >= LEAST_FACT_WORDS:
+                        found.append(Chunk(document.name, parts[first][0], end, text, heading, paragraph))
     return found
 
 

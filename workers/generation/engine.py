@@ -104,6 +104,8 @@ class Engine:
         pipeline_hash: str,
         max_in_flight: int,
         contexts_shown: int = 2,
+        examples_shown: int = 3,
+        judged_seeds: int = 24,
         benchmarks: frozenset[str] = frozenset(),
         filters: Sequence[Filter] | None = None,
         report: Callable[[Progress], None] = lambda _progress: None,
@@ -117,7 +119,8 @@ class Engine:
         self.recipe, self.random_seed, self.style, self.client = recipe, random_seed, style, client
         self.judge, self.parts, self.pipeline_hash, self.report = judge, parts, pipeline_hash, report
         self.rows_at_once = max(math.ceil(max_in_flight * ROWS_PER_SLOT), 1)
-        self.contexts_shown, self.benchmarks = contexts_shown, benchmarks
+        self.contexts_shown, self.examples_shown = contexts_shown, examples_shown
+        self.judged_seeds, self.benchmarks = judged_seeds, benchmarks
         self.filters = tuple(filters) if filters is not None else default_filters()
         self.leaves = [state.material.leaf for state in self.states]
         # Leaves that are only scored here count as well: no sample may come near a seed that a release is asked.
@@ -173,6 +176,7 @@ class Engine:
             TeacherProblem: the teacher is gone.
         """
         self._begun = time.monotonic()
+        self._report()
         try:
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(self._write_regularly())
@@ -229,7 +233,12 @@ class Engine:
     def _next_plan(self, state: LeafState) -> RowPlan | None:
         """The next row that was not done before; None where it was, or where the leaf has nothing to show."""
         if state.plans is None:
-            state.plans = plans_of(state.material, random_seed=self.random_seed, contexts_shown=self.contexts_shown)
+            state.plans = plans_of(
+                state.material,
+                random_seed=self.random_seed,
+                contexts_shown=self.contexts_shown,
+                examples_shown=self.examples_shown,
+            )
         plan = next(state.plans, None)
         if plan is None:
             state.exhausted = True
@@ -269,7 +278,9 @@ class Engine:
         if kind not in self.discriminations:
             if kind not in self._verdicts:
                 self._verdicts[kind] = asyncio.create_task(
-                    discrimination(self.judge, self.leaves, kind, random_seed=self.random_seed)
+                    discrimination(
+                        self.judge, self.leaves, kind, random_seed=self.random_seed, most_seeds=self.judged_seeds
+                    )
                 )
             found = await asyncio.shield(self._verdicts[kind])
             if kind not in self.discriminations:

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from workers.generation.documents import Chunk
+from workers.generation.documents import Chunk, sentences
+from workers.generation.near_duplicates import folded
 from workers.generation.prompts import word_list
 from workers.generation.rows import ExampleGroup, RowPlan
 from workers.specs import LeafKind, PlannedLeaf, SeedPair
@@ -22,9 +23,9 @@ from workers.specs import LeafKind, PlannedLeaf, SeedPair
 T = TypeVar("T")
 
 PAIRS_OF_A_CONTEXT = 3
-SKILL_EXAMPLES = 3
 # Rows that share their examples are planned one after another: the server has their common beginning in its cache.
 ROWS_OF_ONE_DRAW = 3
+FACTS_OF_ONE_DRAW = 8
 
 
 def random_of(*parts: object) -> random.Random:
@@ -50,18 +51,27 @@ class Deck(Generic[T]):
 
 @dataclass(frozen=True)
 class Material:
-    """A leaf's taught seeds by context, and the chunks of its documents."""
+    """A leaf's taught seeds by context (of knowledge) or one by one, and the pieces of its documents.
+
+    ``by_sentence``: the pieces are sentences, and each seed stands with the sentence that says its answer.
+    """
 
     leaf: PlannedLeaf
     position: int
     groups: tuple[ExampleGroup, ...]
     chunks: tuple[Chunk, ...] = ()
+    by_sentence: bool = False
 
 
-def material_of(leaf: PlannedLeaf, position: int, chunks: Sequence[Chunk] = ()) -> Material:
+def material_of(
+    leaf: PlannedLeaf, position: int, chunks: Sequence[Chunk] = (), *, by_sentence: bool = False
+) -> Material:
     """``leaf.held_out`` is left out here, once and for all."""
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    if leaf.kind is LeafKind.KNOWLEDGE and by_sentence:
+        facts = tuple(ExampleGroup(_sentence_of(seed), (seed,)) for seed in taught)
+        return Material(leaf, position, facts, tuple(chunks), by_sentence=True)
     groups: dict[str, list[SeedPair]] = {}
     for number, seed in enumerate(taught):
         # Skills are shown pair by pair; the pairs of one knowledge context belong together.
@@ -72,16 +82,30 @@ def material_of(leaf: PlannedLeaf, position: int, chunks: Sequence[Chunk] = ()) 
     )
 
 
-def plans_of(material: Material, *, random_seed: int, contexts_shown: int = 2) -> Iterator[RowPlan]:
+def _sentence_of(seed: SeedPair) -> str:
+    """The sentence of a seed's context that shares most words with its answer, then with its question."""
+    answer, question = set(folded(seed.answer).split()), set(folded(seed.question).split())
+
+    def shared(sentence: str) -> tuple[int, int]:
+        words = set(folded(sentence).split())
+        return len(words & answer), len(words & question)
+
+    return max(sentences(seed.context or "") or [seed.context or ""], key=shared)
+
+
+def plans_of(
+    material: Material, *, random_seed: int, contexts_shown: int = 2, examples_shown: int = 3
+) -> Iterator[RowPlan]:
     """The rows of a leaf, in the order in which they are asked for; endless, unless there is nothing to show."""
     if not material.groups:
         return
     rng = random_of(random_seed, material.leaf.leaf_id, "rows")
-    drawn = (
-        _knowledge_draws(material, rng, contexts_shown)
-        if material.leaf.kind is LeafKind.KNOWLEDGE
-        else _skill_draws(material, rng)
-    )
+    if material.by_sentence:
+        drawn = _sentence_draws(material, rng, examples_shown)
+    elif material.leaf.kind is LeafKind.KNOWLEDGE:
+        drawn = _knowledge_draws(material, rng, contexts_shown)
+    else:
+        drawn = _skill_draws(material, rng, examples_shown)
     openings = Deck(word_list("openings"), rng)
     personas = Deck(word_list("personas"), rng)
     for index, (examples, target, own) in enumerate(drawn):
@@ -168,15 +192,34 @@ def _runs(text: str, length: int = 5) -> set[str]:
     return {" ".join(words[i : i + length]) for i in range(max(len(words) - length + 1, 1))}
 
 
-def _skill_draws(material: Material, rng: random.Random) -> Iterator[Draw]:
-    """Sets of examples, each for a few rows; every set before any comes again."""
-    shown = min(SKILL_EXAMPLES, len(material.groups))
+def _sentence_draws(material: Material, rng: random.Random, examples_shown: int) -> Iterator[Draw]:
+    """Every sentence before any comes again, a few for each set of examples."""
+    targets = list(material.chunks) or [Chunk("", 0, len(g.context or ""), g.context or "") for g in material.groups]
+    seeds, facts = Deck(material.groups, rng), Deck(targets, rng)
+    # Of few seeds not all are shown, so that there is a sentence left to ask about.
+    shown = min(examples_shown, max(len(material.groups) - 1, 1))
+    while True:
+        examples = _different(seeds, shown)
+        said = {folded(group.context or "") for group in examples}
+        drawn = [facts.draw() for _ in range(FACTS_OF_ONE_DRAW)]
+        free = [target for target in drawn if not any(fact and fact in folded(target.text) for fact in said)]
+        for target in free or drawn[:1]:
+            yield examples, target, ()
+
+
+def _skill_draws(material: Material, rng: random.Random, examples_shown: int) -> Iterator[Draw]:
+    """Sets of examples, each for a few rows; every seed before any comes again."""
     seeds = Deck(material.groups, rng)
     while True:
-        hand: list[ExampleGroup] = []
-        while len(hand) < shown:
-            group = seeds.draw()
-            if group not in hand:
-                hand.append(group)
+        examples = _different(seeds, min(examples_shown, len(material.groups)))
         for _ in range(ROWS_OF_ONE_DRAW):
-            yield tuple(hand), None, ()
+            yield examples, None, ()
+
+
+def _different(deck: Deck[ExampleGroup], count: int) -> tuple[ExampleGroup, ...]:
+    hand: list[ExampleGroup] = []
+    while len(hand) < count:
+        group = deck.draw()
+        if group not in hand:
+            hand.append(group)
+    return tuple(hand)

@@ -71,6 +71,8 @@ class Row:
     pipeline_hash: str
     context: str | None = None
     source: str = ""
+    # What stands around the source: a name from there is no invention.
+    around: str = ""
     question: str = ""
     answer: str = ""
     length: Literal["short", "long"] = "short"

@@ -13,7 +13,7 @@ from typing import Any
 from workers.artifacts import Artifact, ArtifactStore
 from workers.environment import SharedSettings
 from workers.generation.asking import style_of
-from workers.generation.documents import chunks_of, count_tokens_of
+from workers.generation.documents import Chunk, chunks_of, count_tokens_of, facts_of
 from workers.generation.engine import Engine
 from workers.generation.filters.contamination import word_runs
 from workers.generation.judges import judge_of
@@ -138,11 +138,17 @@ async def _generate(
 
 def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Progress], None]) -> Engine:
     recipe, profile = order.recipe, teacher.profile
-    chunk_tokens = min(recipe.chunk_tokens, profile.chunk_tokens or recipe.chunk_tokens)
     count = count_tokens_of(teacher.folder)
+    by_sentence = profile.target == "sentence"
+
+    def pieces(leaf: PlannedLeaf) -> list[Chunk]:
+        if by_sentence:
+            return facts_of(leaf.documents)
+        return chunks_of(leaf.documents, chunk_tokens=recipe.chunk_tokens, count=count)
+
     return Engine(
         [
-            material_of(leaf, position, chunks_of(leaf.documents, chunk_tokens=chunk_tokens, count=count))
+            material_of(leaf, position, pieces(leaf), by_sentence=by_sentence)
             for position, leaf in enumerate(order.leaves)
         ],
         recipe=recipe,
@@ -153,7 +159,9 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
         parts=parts,
         pipeline_hash=pipeline_hash(recipe, profile),
         max_in_flight=order.teacher.max_in_flight,
-        contexts_shown=profile.documents_in_prompt,
+        contexts_shown=profile.contexts_in_prompt,
+        examples_shown=profile.examples_in_prompt,
+        judged_seeds=profile.judged_seeds,
         benchmarks=word_runs(order.benchmark_texts),
         report=report,
     )

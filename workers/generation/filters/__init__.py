@@ -35,6 +35,7 @@ class LeafMemory:
     # How like one another the leaf's own seeds are: what is no more so than they are is no duplicate here.
     natural: float = 0.0
     context_words: tuple[int, int] = (1, 500)
+    form_words: frozenset[str] = frozenset()
 
     def threshold(self, usual: float) -> float:
         """The similarity from which two rows of this leaf count as the same."""
@@ -89,9 +90,12 @@ def new_memory(
     filters: Sequence[Filter] = (),
 ) -> LeafMemory:
     """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves."""
+    from workers.generation.filters.copies import form_words
+
     memory = LeafMemory(leaf, recipe, held_out, benchmarks=benchmarks)
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    memory.form_words = form_words([seed.answer for seed in taught])
     words = []
     for seed in taught:
         text = asked_text(leaf, seed)

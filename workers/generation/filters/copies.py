@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from workers.generation.filters import LeafMemory
+from workers.generation.filters.grounding import content_words, word_stem, word_stems
 from workers.generation.near_duplicates import folded, shingles, similarity
 from workers.generation.rows import Dropped, Row, Step
+from workers.specs import LeafKind
 
 # Short answers may well be the same as an example's: a date, a class, yes.
 LEAST_WORDS = 6
 THRESHOLD = 0.85
+# A word in so many of the seeds' answers belongs to the form of an answer.
+FORM_SHARE = 0.3
 
 
 class CopiedPrompt:
@@ -31,6 +38,13 @@ class CopiedPrompt:
         if step != "context" and len(task.split()) >= LEAST_WORDS and task in folded(text):
             raise Dropped(self.name, f"The {step} holds the description of the task.")
 
+        if step == "answer" and row.source and row.leaf.kind is not LeafKind.FREEFORM:
+            leaked = leaked_words(row, memory.form_words)
+            if leaked:
+                raise Dropped(
+                    self.name, f"The answer says {leaked[0]!r}, which is in an example and not in its own text."
+                )
+
     @staticmethod
     def _examples(row: Row, step: Step) -> list[str]:
         if step == "context":
@@ -38,3 +52,24 @@ class CopiedPrompt:
         if step == "question":
             return [pair.answer for pair in row.plan.shown if len(pair.answer.split()) >= LEAST_WORDS]
         return [pair.answer for pair in row.plan.shown] + [pair.question for pair in row.plan.shown]
+
+
+def leaked_words(row: Row, form_words: frozenset[str]) -> list[str]:
+    """Words of the answer that the examples in the prompt have and the row's own text and question have not."""
+    own = word_stems(f"{row.source} {row.around} {row.question}")
+    shown: set[str] = set()
+    for group in row.plan.examples:
+        shown |= word_stems(group.context or "")
+        for pair in group.pairs:
+            shown |= word_stems(pair.answer)
+    return [
+        word
+        for word in content_words(row.answer)
+        if (stem := word_stem(word)) in shown and stem not in own and stem not in form_words
+    ]
+
+
+def form_words(answers: Sequence[str]) -> frozenset[str]:
+    """Stems of the words that stand in many of the answers, whatever was asked."""
+    counts = Counter(stem for answer in answers for stem in word_stems(answer))
+    return frozenset(stem for stem, count in counts.items() if count >= 2 and count >= FORM_SHARE * len(answers))

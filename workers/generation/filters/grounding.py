@@ -42,12 +42,12 @@ class Grounding:
         if not row.source or row.leaf.kind is LeafKind.FREEFORM:
             return
         leaf = row.leaf
-        around = " ".join((leaf.document_outline, leaf.domain, leaf.task_description))
+        around = " ".join((row.around, leaf.document_outline, leaf.domain, leaf.task_description))
         if step == "question":
             if leaf.kind is LeafKind.KNOWLEDGE:
                 self._names_and_numbers(row.question, f"{row.source} {around}", "question")
             return
-        known = f"{row.source} {row.question}"
+        known = f"{row.source} {row.around} {row.question}"
         self._names_and_numbers(row.answer, f"{known} {around}", "answer")
         if leaf.kind is LeafKind.KNOWLEDGE:
             support = supported_share(row.answer, known)
@@ -69,7 +69,7 @@ def unknown_terms(text: str, known: str) -> list[str]:
     """
     have = {_normal(token) for token in _TOKEN.findall(known)}
     have |= {part for token in list(have) for part in re.split(r"['’-]", token)}
-    stems = {_stem(token) for token in have}
+    stems = {word_stem(token) for token in have}
     tokens = list(_TOKEN.finditer(text))
     short = len(tokens) <= 3
     found: list[str] = []
@@ -86,19 +86,29 @@ def unknown_terms(text: str, known: str) -> list[str]:
         if not short and _begins_sentence(text, match.start()):
             continue
         parts = [part for part in re.split(r"['’-]", normal) if len(part) > 1]
-        if normal not in have and not all(part in have or _stem(part) in stems for part in parts):
+        if normal not in have and not all(part in have or word_stem(part) in stems for part in parts):
             found.append(token)
     return found
 
 
 def supported_share(text: str, known: str) -> float | None:
     """The share of a text's content words whose stem is in ``known``; None for fewer than three such words."""
-    stems = {_stem(_normal(token)) for token in _TOKEN.findall(known)}
-    words = [_normal(token) for token in _TOKEN.findall(text)]
-    content = [word for word in words if word not in _COMMON and len(word) > 2]
+    stems = word_stems(known)
+    content = content_words(text)
     if len(content) < LEAST_WORDS:
         return None
-    return sum(_stem(word) in stems for word in content) / len(content)
+    return sum(word_stem(word) in stems for word in content) / len(content)
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry content, in order, folded."""
+    words = [_normal(token) for token in _TOKEN.findall(text)]
+    return [word for word in words if word not in _COMMON and (len(word) > 2 or word.isdigit())]
+
+
+def word_stems(text: str) -> set[str]:
+    """Stems of all words of a text."""
+    return {word_stem(_normal(token)) for token in _TOKEN.findall(text)}
 
 
 def _normal(token: str) -> str:
@@ -108,7 +118,7 @@ def _normal(token: str) -> str:
     return _NUMBER_WORDS.get(word, re.sub(r"['’]s$", "", word))
 
 
-def _stem(word: str) -> str:
+def word_stem(word: str) -> str:
     """Enough of a word to see that two forms are of one: English endings change its end only."""
     return word[:5] if len(word) > 5 else re.sub(r"(?<=\w\w)(?:s|es|ed)$", "", word)
 

@@ -7,6 +7,7 @@ judge that is clearly better than chance decides about samples.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 import re
@@ -22,9 +23,6 @@ from workers.specs import LeafKind, PlannedLeaf, SeedPair, Strict
 # A judge decides with at least this area, its 95 % interval above chance, and as many rows of each sort.
 LEAST_AREA = 0.75
 LEAST_ROWS = 6
-MOST_SEEDS = 16
-# The bound below which samples are dropped: so many of the right rows would pass it.
-RIGHT_ROWS_KEPT = 0.9
 
 
 class Discrimination(Strict):
@@ -42,14 +40,16 @@ class Discrimination(Strict):
     reason: str
 
 
-def known_rows(leaves: Sequence[PlannedLeaf], kind: LeafKind, *, random_seed: int) -> tuple[list[Row], list[Row]]:
+def known_rows(
+    leaves: Sequence[PlannedLeaf], kind: LeafKind, *, random_seed: int, most_seeds: int = 24
+) -> tuple[list[Row], list[Row]]:
     """Rows known to be right (taught seeds) and to be wrong (their answers swapped, or their numbers changed)."""
     rng = random_of(random_seed, kind.value, "known rows")
     pairs = [(leaf, number) for leaf in leaves if leaf.kind is kind for number in range(len(_taught(leaf)))]
     rng.shuffle(pairs)
     right: list[Row] = []
     wrong: list[Row] = []
-    for leaf, number in pairs[:MOST_SEEDS]:
+    for leaf, number in pairs[:most_seeds]:
         seeds = _taught(leaf)
         row = seed_row(leaf, seeds[number])
         right.append(row)
@@ -63,10 +63,10 @@ def known_rows(leaves: Sequence[PlannedLeaf], kind: LeafKind, *, random_seed: in
 
 
 async def discrimination(
-    judge: Judge, leaves: Sequence[PlannedLeaf], kind: LeafKind, *, random_seed: int
+    judge: Judge, leaves: Sequence[PlannedLeaf], kind: LeafKind, *, random_seed: int, most_seeds: int = 24
 ) -> Discrimination:
     """Ask the judge about the known rows of one kind of leaf."""
-    right, wrong = known_rows(leaves, kind, random_seed=random_seed)
+    right, wrong = known_rows(leaves, kind, random_seed=random_seed, most_seeds=most_seeds)
     facts: dict[str, Any] = {"judge": judge.name, "kind": kind, "right": len(right), "wrong": len(wrong)}
     if min(len(right), len(wrong)) < LEAST_ROWS:
         return Discrimination(**facts, reason=f"Fewer than {LEAST_ROWS} seeds to try the judge on.")
@@ -76,7 +76,7 @@ async def discrimination(
     found = [score for score in scores if score is not None]
     of_right, of_wrong = found[: len(right)], found[len(right) :]
     area, low, high = area_under_curve(of_right, of_wrong)
-    bound = _quantile(of_right, 1 - RIGHT_ROWS_KEPT)
+    bound = best_bound(of_right, of_wrong)
     if judge.highest_bound is not None:
         bound = min(bound, judge.highest_bound)
     decides = area >= LEAST_AREA and low > 0.5
@@ -109,6 +109,21 @@ def area_under_curve(right: Sequence[float], wrong: Sequence[float]) -> tuple[fl
     return area, max(area - half, 0.0), min(area + half, 1.0)
 
 
+def best_bound(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """The bound that parts them best: the largest share of right rows kept less that of wrong rows kept (Youden 1950).
+
+    Between two scores that do equally well it is the middle of the widest gap.
+    """
+    scores = sorted({*right, *wrong})
+    cuts = [(low + high) / 2 for low, high in itertools.pairwise(scores)] or scores
+    gaps = [high - low for low, high in itertools.pairwise(scores)] or [0.0]
+
+    def kept(cut: float) -> float:
+        return sum(score >= cut for score in right) / len(right) - sum(score >= cut for score in wrong) / len(wrong)
+
+    return max(zip(cuts, gaps, strict=True), key=lambda found: (round(kept(found[0]), 9), found[1]))[0]
+
+
 def _taught(leaf: PlannedLeaf) -> list[SeedPair]:
     held = {seed.fingerprint for seed in leaf.held_out}
     return [seed for seed in leaf.seeds if seed.fingerprint not in held]
@@ -131,8 +146,3 @@ def _other_numbers(answer: str, rng: random.Random) -> str | None:
     """The answer with each of its numbers changed; None where it has none."""
     changed = re.sub(r"\d+", lambda match: str(int(match[0]) + rng.choice((-3, -2, 2, 3, 7))).lstrip("-"), answer)
     return None if changed == answer else changed
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -41,6 +41,10 @@ class Making:
         self.passed.append(step)
         self.at = None
 
+    def skip(self, step: Step) -> None:
+        """Count a step as passed that has nothing to decide about this row."""
+        self.passed.append(step)
+
     async def judged(self) -> None:
         """Ask the judge, if it was found fit to decide.
 
