@@ -82,6 +82,8 @@ def attempt_run(
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         root = logging.getLogger()
         root.addHandler(handler)
+        # What the stages say of themselves is kept at any level that the worker was started with.
+        logging.getLogger("workers").setLevel(logging.INFO)
         try:
             result = _result(spec, settings, store, registry, report=reporter.progress, cancelled=watch.stop)
         except StageCancelled as stop:

@@ -27,6 +27,7 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         case "fail":
             raise StageFailure(StageProblem(code="teacher", message="The teacher does not answer.", retry=True))
         case "surprise":
+            context.log.info("all is well so far")
             context.log.warning("just before")
             raise ValueError("nobody foresaw this")
         case "write forever":

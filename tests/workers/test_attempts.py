@@ -108,6 +108,7 @@ def test_a_surprise_is_reported_and_its_log_kept(room: Room) -> None:
     assert "logs/attempt-1.log" in problem.advice
     kept = room.store.artifact("out-0001").read_text("logs/attempt-1.log")
     assert "just before" in kept
+    assert "all is well so far" in kept
     assert "nobody foresaw this" in kept
 
 
