@@ -126,7 +126,11 @@ class Reporter:
         return True
 
     def _next(self) -> StageReport | None:
-        """The next report to send, waiting for it; None at the end."""
+        """The next report to send, waiting for it; None at the end.
+
+        A report stays first until it is taken. New progress is put behind it only then, so that an outage joins
+        progress instead of queueing it.
+        """
         with self._wake:
             while True:
                 if self._waiting:
@@ -154,7 +158,6 @@ class Reporter:
                 self._send(report.model_dump(mode="json"))
             except self._outages as error:
                 log.warning("The broker did not take a report (%s); trying again in %.1f s.", error, pause)
-                self._forget_all_but_what_matters()
                 self._given_up.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
@@ -163,19 +166,3 @@ class Reporter:
                 self._spoke_at = time.monotonic()
                 if self._waiting and self._waiting[0] is report:
                     self._waiting.popleft()
-
-    def _forget_all_but_what_matters(self) -> None:
-        """During an outage progress is joined instead of queued, and a late heartbeat says nothing."""
-        with self._wake:
-            kept: deque[StageReport] = deque()
-            for report in self._waiting:
-                if report.event == "heartbeat":
-                    continue
-                if report.event == "progress" and report.progress is not None and not self._ended:
-                    later = self._progress
-                    self._progress = report.progress if later is None else joined(report.progress, later)
-                    continue
-                kept.append(report)
-            self._waiting = kept
-            # Nothing was taken: the silence grows, and the first thing said after it may be a heartbeat.
-            self._progress_at = float("-inf")
