@@ -116,6 +116,13 @@ def plan_phases(spec: TrainingSpec, tokenizer: Any, longest: int) -> list[PhaseP
             batch_tokens=recipe.batch_tokens,
             batch_samples=recipe.batch_samples,
         )
+        if batches and recipe.warmup_steps >= len(batches):
+            log.warning(
+                "%s ends within its warm-up (%d steps of %d): too few samples for this recipe's batch.",
+                phase.name,
+                len(batches),
+                recipe.warmup_steps,
+            )
         plans.append(PhasePlan(phase.name, recipe, encoded, shared_beginning(encoded), batches, report))
     if not any(plan.batches for plan in plans):
         raise TrainingProblem(
