@@ -132,9 +132,11 @@ def test_new_leaves_are_those_that_no_release_taught_as_they_are(
     changed.blob = "another"
     changed.save()
     assert admin_client.post(reverse("rounds:new"), plan_fields(choose="new")).status_code == 302
-    assert [pin.path for pin in Round.objects.newest_first()[0].read_plan().leaves] == [
-        "knowledge/salt/added",
-        "knowledge/salt/changed",
+    # What is not new does not teach again, but is scored again.
+    assert [(pin.path, pin.teaches) for pin in Round.objects.newest_first()[0].read_plan().leaves] == [
+        ("knowledge/salt/added", True),
+        ("knowledge/salt/changed", True),
+        ("knowledge/salt/old", False),
     ]
 
 
