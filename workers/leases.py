@@ -16,6 +16,8 @@ from typing import Literal, Self, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from workers.specs import StageSpec
 from workers.stages import StageCancelled
@@ -50,6 +52,8 @@ def redis_client(url: str) -> redis.Redis:
 
     Time-outs are short, because callers ask about once a second and can do without an answer for a while.
     """
+    # A connection that a restarted server has closed is made anew; redis-py's own pauses would hold up the stage.
+    once = Retry(NoBackoff(), 1)
     parts = urlsplit(url)
     if parts.scheme == "redis+socket":
         return redis.Redis(
@@ -59,9 +63,15 @@ def redis_client(url: str) -> redis.Redis:
             socket_timeout=5,
             decode_responses=True,
             health_check_interval=30,
+            retry=once,
         )
     return redis.Redis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=5, decode_responses=True, health_check_interval=30
+        url,
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        decode_responses=True,
+        health_check_interval=30,
+        retry=once,
     )
 
 

@@ -75,7 +75,7 @@ def test_a_superseded_attempt_cannot_write_into_the_artifact(client: redis.Redis
 
 
 def test_without_redis_the_attempt_goes_on() -> None:
-    gone = redis.Redis(unix_socket_path="/nowhere/redis.sock")
+    gone = redis_client("redis+socket:///nowhere/redis.sock")
     lease = Lease(gone, some_spec())
     lease.fence()
     watch = AttemptWatch(lease, "cancel")
@@ -85,6 +85,10 @@ def test_without_redis_the_attempt_goes_on() -> None:
     with pytest.raises(redis.RedisError):
         take_lease(lease, patience_seconds=3, sleep=waits.append)
     assert sum(waits) >= 3
+    # A look at a server that is away takes no time of the stage.
+    began = time.monotonic()
+    lease.fence()
+    assert time.monotonic() - began < 1
 
 
 def test_the_watch_notices_a_cancellation(client: redis.Redis) -> None:
