@@ -131,6 +131,7 @@ def generation(url: str, samples: int, in_flight: int, folder: Path) -> tuple[fl
         log_file=folder / "log",
         report=report,
     )
+    print(summary["mean_in_flight"], summary["seconds"], file=sys.stderr)
     if summary["samples"] != samples // 10 * 10:
         raise SystemExit(f"only {summary['samples']} samples were made: {summary['dropped']}")
     return summary["requests"] / summary["seconds"], memory[0], memory[-1]

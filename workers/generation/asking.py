@@ -42,6 +42,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _joined(opening: str, text: str) -> str:
+    """What a reply was to begin with, and the reply."""
+    return f"{opening}{text}" if not opening or text[:1] in "'’,.;:!?-" else f"{opening} {text}".strip()
+
+
 class Continuation:
     """Examples written out one under another, the last one unfinished."""
 
@@ -58,7 +63,10 @@ class Continuation:
         parts = [one_line(row.leaf.task_description)]
         parts += [f"Text: {_folded(group.context or '')}" for group in row.plan.examples]
         stop = ["\nText:", "\nQuestion:", "\nAnswer:", "\n\n"] if _single_paragraphs(row.plan.examples) else ["\nText:"]
-        return await self._ask(row, "\n\n".join([*parts, "Text:"]), CONTEXT_TOKENS, self.temperature, stop)
+        opening = row.plan.opening
+        start = "\n\n".join([*parts, f"Text: {opening}".rstrip()])
+        text = await self._ask(row, start, CONTEXT_TOKENS, self.temperature, stop)
+        return _joined(opening, text)
 
     async def question(self, row: Row) -> str:
         # Of a single sentence a weak model finds by itself what may be asked.
@@ -69,7 +77,7 @@ class Continuation:
         # Of an instruction the details are free, so its probability says nothing against it.
         knowledge = row.leaf.kind is LeafKind.KNOWLEDGE
         row.least_confidence = self.least_confidence[0] if self.least_confidence and knowledge else None
-        return f"{opening} {text}".strip() if opening else text
+        return _joined(opening, text)
 
     async def answer(self, row: Row) -> str:
         creative = row.leaf.kind is LeafKind.FREEFORM and row.plan.manner == "creative"

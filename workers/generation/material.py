@@ -108,8 +108,14 @@ def plans_of(
         drawn = _skill_draws(material, rng, examples_shown)
     openings = Deck(word_list("openings"), rng)
     personas = Deck(word_list("personas"), rng)
+    text_openings: Deck[str] | None = None
+    if material.leaf.kind is LeafKind.GROUNDED:
+        # A new text begins as one of the seeds' does: left to itself a weak model writes the same few beginnings.
+        text_openings = Deck([" ".join((group.context or "").split()[:2]) for group in material.groups], rng)
     for index, (examples, target, own) in enumerate(drawn):
         opening, persona = openings.draw(), personas.draw()
+        if text_openings is not None:
+            opening = text_openings.draw()
         yield RowPlan(
             leaf_position=material.position,
             index=index,

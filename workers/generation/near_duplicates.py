@@ -7,9 +7,9 @@ Mining of Massive Datasets, section 3.4): 32 bands of 3 rows find a pair of simi
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,15 @@ def folded(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
+@functools.lru_cache(maxsize=4096)
 def shingles(text: str) -> frozenset[int]:
-    """Character trigrams of the folded text, hashed."""
-    plain = f" {folded(text)} "
-    return frozenset(zlib.crc32(plain[i : i + 3].encode()) for i in range(max(len(plain) - 2, 1)))
+    """Character trigrams of the folded text, as numbers. Seeds are asked for again and again, so some are kept."""
+    codes = np.frombuffer(f" {folded(text)} ".encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+    if len(codes) < 3:
+        return frozenset({0})
+    # 21 bits hold any code point of Unicode; then the high bits are mixed into the low ones, which sets look at first.
+    packed = (codes[:-2] << np.uint64(42) | codes[1:-1] << np.uint64(21) | codes[2:]) * _MULTIPLY[0]
+    return frozenset((packed ^ (packed >> np.uint64(29))).tolist())
 
 
 def similarity(first: frozenset[int], second: frozenset[int]) -> float:

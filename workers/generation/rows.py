@@ -30,8 +30,8 @@ class ExampleGroup:
 class RowPlan:
     """One row to be made, decided before anything is asked: leaf, examples, target, persona, length and seed.
 
-    ``index`` counts within the leaf. ``own`` are pairs of the target itself. ``opening`` is the word that a
-    continued question begins with; ``persona`` who asks or answers in a chat.
+    ``index`` counts within the leaf. ``own`` are pairs of the target itself. ``opening`` is what a
+    continued question (of a grounded leaf: text) begins with; ``persona`` who asks or answers in a chat.
     """
 
     leaf_position: int
