@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.vllm,
     pytest.mark.browser,
-    pytest.mark.timeout(1500),
+    pytest.mark.timeout(2400),
 ]
 STARTUP_SECONDS = 90
 ROUND_SECONDS = 1200
@@ -258,14 +258,27 @@ def test_a_seed_becomes_a_release_though_the_worker_is_killed_twice(site: Site, 
     kill_worker(site)
 
     # The next attempt goes on from the finished parts; the worker dies again during tuning.
-    def first_checkpoint() -> list[str]:
-        still_running()
+    def work_folder() -> Path | None:
         made = only_artifact(store, "tuning")
-        return [name for name in made.names("parts/checkpoint") if "step" in name] if made is not None else []
+        return Path(store.local or "") / made.id / "parts" / "work" if made is not None else None
+
+    def first_checkpoint() -> list[Path]:
+        still_running()
+        work = work_folder()
+        return [path for path in work.glob("checkpoints/step-*") if (path / "position.json").exists()] if work else []
+
+    def resumed_at() -> int:
+        work = work_folder()
+        metrics = work / "metrics.jsonl" if work else None
+        if metrics is None or not metrics.exists():
+            return 0
+        records = [json.loads(line) for line in metrics.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return max((record["from_step"] for record in records if record["event"] == "run"), default=0)
 
     wait(first_checkpoint, ROUND_SECONDS, "the first checkpoint")
     assert generation.complete
     kill_worker(site)
+    wait(resumed_at, 300, "the training program to go on from its checkpoint")
 
     # The round ends all the same.
     state = wait(
@@ -279,9 +292,6 @@ def test_a_seed_becomes_a_release_though_the_worker_is_killed_twice(site: Site, 
     assert len(after) == len(set(after)), "a row is there twice"
     assert set(before_kill) <= set(after), "a finished row was lost"
     tuning = only_artifact(store, "tuning")
-    runs = [json.loads(line) for line in tuning.lines("curve.jsonl") if '"run"' in line]
-    assert runs, "the training program did not say where it began"
-    assert runs[-1]["from_step"] > 0, "the training began anew after the worker was killed"
     for made in (generation, tuning):
         made.verify()
 
