@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from workers.generation.filters import LeafMemory
+from workers.generation.prompts import word_list
 from workers.generation.rows import Dropped, Row, Step
 from workers.specs import LeafKind
 
@@ -20,9 +20,7 @@ _NUMBER_WORDS = {word: str(value) for value, word in enumerate(_UNITS)} | {
 }
 # As words these are hardly ever meant as numbers.
 _VAGUE = frozenset({"zero", "one"})
-_COMMON = frozenset(
-    line for line in Path(__file__).with_name("common_words.txt").read_text("utf-8").splitlines() if line[:1] != "#"
-)
+_COMMON = frozenset(word_list("common_words"))
 LEAST_SUPPORT = 0.5
 # An answer of fewer content words than this is judged by its names and numbers only.
 LEAST_WORDS = 3

@@ -1,4 +1,7 @@
-"""The wording of every prompt, in files beside this one; ``$name`` stands for what is put in (string.Template)."""
+"""The wording of every prompt, and lists of words, in files beside this one.
+
+``$name`` in a prompt stands for what is put in (string.Template).
+"""
 
 from __future__ import annotations
 
