@@ -1,7 +1,7 @@
 """Tuning speed: this project's loop against transformers' padded Trainer and TRL's packing, on the bundled small model.
 
 ``python bench/tuning_speed.py [--steps 4] [--rounds 3]`` prints one JSON line. All sides tune the same chats (the
-project's own general chats) in float32 with the same number of samples a step, each in a process of its own under the
+starter taxonomy's seeds with the project's general chats) in float32 with the same number of samples a step, each in a process of its own under the
 same environment, one after another in turn; a warm-up step is not counted; medians of the rounds. ``tokens_per_second``
 counts tokens of samples, never padding. TRL is put into a folder of its own and left out, with the reason, where it
 cannot be had.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 SIDES = ("ours", "trainer", "trl")
-BATCH_SAMPLES = 16
+BATCH_SAMPLES = 24
 # What the padded sides put through the model at once; the larger 16 was slower for them.
 MICRO_BATCH = 8
 TRL = "trl==1.16.0"
@@ -32,10 +33,26 @@ LEARNING_RATE = 1e-5
 
 
 def chats(count: int) -> list[Any]:
-    """The first ``count`` general chats, repeated where that is not enough."""
+    """``count`` samples as a round of this project has them: the starter taxonomy's seeds and general chats, mixed."""
+    from taxonomy_repo.leaf import KnowledgeSeed, read_leaf
+    from workers.specs import Message, Sample, SampleMetadata
     from workers.tuning.general_chats import general_chats
 
-    found = general_chats()
+    found = list(general_chats())
+    starter = PROJECT / "taxonomy_repo" / "starter" / "taxonomy"
+    for file in sorted(starter.rglob("qna.yaml")):
+        path = file.parent.relative_to(starter).as_posix()
+        leaf = read_leaf(file.read_bytes(), path).leaf
+        for seed in leaf.seed_examples if leaf else ():
+            if isinstance(seed, KnowledgeSeed):
+                pairs = [(pair.question, pair.answer) for pair in seed.questions_and_answers]
+            else:
+                pairs = [("\n\n".join(filter(None, [seed.context, seed.question])), seed.answer)]
+            for question, answer in pairs:
+                messages = (Message(role="user", content=question), Message(role="assistant", content=answer))
+                metadata = SampleMetadata(leaf_id=path, leaf_path=path, origin="seed")
+                found.append(Sample(sample_id=f"{path} {len(found)}", messages=messages, metadata=metadata))
+    random.Random(1).shuffle(found)
     return [found[i % len(found)] for i in range(count)]
 
 

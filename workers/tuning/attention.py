@@ -25,22 +25,44 @@ class AttentionProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PackedLayout:
-    """Where the samples of a row lie; see :class:`workers.tuning.packing.Row`."""
+    """Where the samples of a row lie; see :class:`workers.tuning.packing.Row`.
 
+    In attention every sample has the shared beginning before its own tokens: ``lengths`` are those of the two
+    together, ``bounds`` their running sum from 0.
+    """
+
+    shared: int
+    own: tuple[int, ...]
+    shares: tuple[bool, ...]
     lengths: tuple[int, ...]
-    expand: torch.Tensor | None
-    collapse: torch.Tensor | None
     bounds: torch.Tensor
 
     @classmethod
     def of(cls, row: Row, device: torch.device) -> PackedLayout:
-        bounds = torch.tensor([0, *row.lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
-        return cls(
-            lengths=row.lengths,
-            expand=None if row.expand is None else torch.from_numpy(row.expand).to(device),
-            collapse=None if row.collapse is None else torch.from_numpy(row.collapse).to(device),
-            bounds=bounds.to(device),
-        )
+        lengths = tuple(own + (row.shared if shares else 0) for own, shares in zip(row.own, row.shares, strict=True))
+        bounds = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
+        return cls(row.shared, row.own, row.shares, lengths, bounds.to(device))
+
+    def samples(self, part: torch.Tensor) -> list[torch.Tensor]:
+        """Queries, keys or values of a row, shape (1, heads, n, head size), sample by sample.
+
+        Split and joined, not indexed: the gradient of an indexed read is summed up place by place, which on a CPU
+        took as long as the attention itself.
+        """
+        beginning, *own = torch.split(part, [self.shared, *self.own], 2)
+        return [
+            torch.cat([beginning, piece], 2) if shares else piece
+            for piece, shares in zip(own, self.shares, strict=True)
+        ]
+
+    def row(self, outputs: list[torch.Tensor]) -> torch.Tensor:
+        """Outputs of the samples, each (1, length, heads, head size), as the row's, (1, n, heads, head size)."""
+        if not self.shared:
+            return torch.cat(outputs, 1)
+        # The beginning comes out the same for all that share it: the first one's copy is taken.
+        beginning = outputs[self.shares.index(True)][:, : self.shared]
+        rest = [out[:, self.shared :] if shares else out for out, shares in zip(outputs, self.shares, strict=True)]
+        return torch.cat([beginning, *rest], 1)
 
 
 def packed_attention(
@@ -74,18 +96,12 @@ def packed_attention(
     for name in ("softcap", "s_aux", "position_bias"):
         if others.get(name) is not None:
             raise AttentionProblem(f"The student's attention uses {name}, which cannot be tuned here yet.")
-    if packed_layout.expand is not None:
-        query, key, value = (part.index_select(2, packed_layout.expand) for part in (query, key, value))
+    samples = list(zip(*(packed_layout.samples(part) for part in (query, key, value)), strict=True))
     if _has_variable_length_kernel(query):
-        output = _one_call((query, key, value), scaling, sliding_window, packed_layout)
+        outputs = _one_call(samples, scaling, sliding_window, packed_layout)
     else:
-        split = [torch.split(part, list(packed_layout.lengths), 2) for part in (query, key, value)]
-        output = torch.cat(
-            [_one_sample(sample, scaling, dropout, sliding_window) for sample in zip(*split, strict=True)], 1
-        )
-    if packed_layout.collapse is not None:
-        output = output.index_select(1, packed_layout.collapse)
-    return output, None
+        outputs = [_one_sample(sample, scaling, dropout, sliding_window) for sample in samples]
+    return packed_layout.row(outputs), None
 
 
 def _one_sample(
@@ -121,13 +137,13 @@ def _has_variable_length_kernel(query: torch.Tensor) -> bool:
 
 
 def _one_call(
-    row: tuple[torch.Tensor, ...], scaling: float | None, sliding_window: int | None, layout: PackedLayout
-) -> torch.Tensor:
-    """All samples of a row in one call of ``torch.nn.attention.varlen.varlen_attn``, which takes (n, heads, size)."""
+    samples: list[tuple[torch.Tensor, ...]], scaling: float | None, sliding_window: int | None, layout: PackedLayout
+) -> list[torch.Tensor]:
+    """All samples in one call of ``torch.nn.attention.varlen.varlen_attn``, which takes (tokens, heads, head size)."""
     from torch.nn.attention.varlen import varlen_attn
 
     longest = max(layout.lengths)
-    query, key, value = (part[0].transpose(0, 1).contiguous() for part in row)
+    query, key, value = (torch.cat(parts, 2)[0].transpose(0, 1).contiguous() for parts in zip(*samples, strict=True))
     output = varlen_attn(
         query,
         key,
@@ -142,7 +158,7 @@ def _one_call(
         enable_gqa=query.shape[1] != key.shape[1],
     )
     # A tuple only when the log-sum-exp is asked for too.
-    return cast(torch.Tensor, output)[None]
+    return list(torch.split(cast(torch.Tensor, output)[None], list(layout.lengths), 1))
 
 
 def _no_mask(*_arguments: Any, **_named: Any) -> None:

@@ -25,18 +25,16 @@ LEAST_SHARED = 4
 class Row:
     """Samples side by side, ready to be tensors.
 
-    ``tokens``, ``positions``: shape (n,), what the model is given. ``lengths``: tokens each sample has for itself
-    in attention, the shared beginning included. ``expand``: for every token of that laid-out form (sum of
-    ``lengths``), its place in the row. ``collapse``: for every token of the row, one of its places in the laid-out
-    form. Both are None where nothing is shared and row and laid-out form are one. ``predict_at``: places in
-    the row whose output predicts ``targets``.
+    ``tokens``, ``positions``: shape (n,), what the model is given: ``shared`` tokens of a common beginning, then of
+    each sample its ``own`` tokens; ``shares`` says which samples have the beginning before them.
+    ``predict_at``: places in the row whose output predicts ``targets``.
     """
 
     tokens: NDArray[np.int64]
     positions: NDArray[np.int64]
-    lengths: tuple[int, ...]
-    expand: NDArray[np.int64] | None
-    collapse: NDArray[np.int64] | None
+    shared: int
+    own: tuple[int, ...]
+    shares: tuple[bool, ...]
     predict_at: NDArray[np.int64]
     targets: NDArray[np.int64]
     sample_tokens: int
@@ -148,34 +146,26 @@ def build_row(samples: Sequence[Encoded], shared: NDArray[np.int32]) -> Row:
     count = len(shared) if any(sharing) else 0
     tokens: list[NDArray[np.int32]] = [shared[:count]]
     positions: list[NDArray[np.int64]] = [np.arange(count)]
-    expand: list[NDArray[np.int64]] = []
-    collapse: list[NDArray[np.int64]] = []
     lengths: list[int] = []
     predict_at: list[NDArray[np.int64]] = []
     targets: list[NDArray[np.int32]] = []
-    place, laid_out = count, 0
+    place = count
     for sample, shares in zip(samples, sharing, strict=True):
         skip = count if shares else 0
         own = len(sample.tokens) - skip
         tokens.append(sample.tokens[skip:])
         positions.append(np.arange(skip, skip + own))
-        expand += [np.arange(skip), np.arange(place, place + own)]
-        if shares and not any(sharing[: len(lengths)]):
-            # The first to share lends its copy of the beginning back to the row.
-            collapse.insert(0, np.arange(laid_out, laid_out + skip))
-        collapse.append(np.arange(laid_out + skip, laid_out + skip + own))
-        lengths.append(skip + own)
+        lengths.append(own)
         counted = np.flatnonzero(sample.loss)
         predict_at.append(counted - 1 - skip + place)
         targets.append(sample.tokens[counted])
         place += own
-        laid_out += skip + own
     return Row(
         tokens=np.concatenate(tokens).astype(np.int64),
         positions=np.concatenate(positions).astype(np.int64),
-        lengths=tuple(lengths),
-        expand=np.concatenate(expand) if count else None,
-        collapse=np.concatenate(collapse) if count else None,
+        shared=count,
+        own=tuple(lengths),
+        shares=tuple(sharing),
         predict_at=np.concatenate(predict_at).astype(np.int64),
         targets=np.concatenate(targets).astype(np.int64),
         sample_tokens=sum(len(sample.tokens) for sample in samples),

@@ -386,9 +386,9 @@ class Training:
 _EMPTY_ROW = Row(
     tokens=np.zeros(2, np.int64),
     positions=np.arange(2),
-    lengths=(2,),
-    expand=None,
-    collapse=None,
+    shared=0,
+    own=(2,),
+    shares=(False,),
     predict_at=np.zeros(1, np.int64),
     targets=np.zeros(1, np.int64),
     sample_tokens=0,
