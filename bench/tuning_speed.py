@@ -1,10 +1,10 @@
 """Tuning speed: this project's loop against transformers' padded Trainer and TRL's packing, on the bundled small model.
 
 ``python bench/tuning_speed.py [--steps 4] [--rounds 3]`` prints one JSON line. All sides tune the same chats (the
-starter taxonomy's seeds with the project's general chats) in float32 with the same number of samples a step, each in a process of its own under the
-same environment, one after another in turn; a warm-up step is not counted; medians of the rounds. ``tokens_per_second``
-counts tokens of samples, never padding. TRL is put into a folder of its own and left out, with the reason, where it
-cannot be had.
+starter taxonomy's seeds with the project's general chats) in float32 with the same number of samples a step, each in a
+process of its own under the same environment, one after another in turn; a warm-up step is not counted; medians of the
+rounds. ``tokens_per_second`` counts tokens of samples, never padding. TRL is put into a folder of its own and left out,
+with the reason, where it cannot be had.
 """
 
 from __future__ import annotations
