@@ -14,7 +14,8 @@ from workers.evaluation.benchmarks import benchmark
 from workers.evaluation.likelihood import load_model
 from workers.evaluation.statistics import ComparisonProblem, compare
 
-DATA = Path("/work/shared/data/benchmarks")
+SHARED = Path(os.environ.get("SEEDBED_SHARED_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
+DATA = SHARED / "benchmarks"
 pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from workers.environment import EnvironmentProblem
 from workers.tuning.launcher import accelerate_config, gpu_count, seconds_left, training_command, training_environment
 
-SPEC = Path("/work/spec.json")
+SPEC = Path("/var/tuning/spec.json")
 
 
 def test_one_process_is_run_plainly() -> None:
