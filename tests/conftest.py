@@ -214,9 +214,13 @@ def taxonomy(db: None, taxonomy_repository: tuple[Any, Any]) -> Taxonomy:
 # --- The browser --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, headless. Tests that need it are skipped where it cannot be had."""
+    """Debian's Chromium, headless. Tests that need it are skipped where it cannot be had.
+
+    One for each module, not for the session: Playwright's synchronous interface keeps an event loop running in this
+    thread as long as it lives, and the modules that come after could not call ``asyncio.run``.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("There is no chromium on this machine (apt install chromium): browser tests are skipped.")
@@ -224,8 +228,7 @@ def browser() -> Iterator[Any]:
         pytest.fail("The pages' styles and scripts are not built: run `make setup`.")
     from playwright.sync_api import sync_playwright
 
-    # Playwright's synchronous interface keeps an event loop in this thread; Django then thinks itself inside
-    # asynchronous code and refuses the database.
+    # Because of that loop Django thinks itself inside asynchronous code and refuses the database.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     try:
