@@ -81,7 +81,14 @@ def explain(error: subprocess.CalledProcessError, doing: str, log: Path) -> Setu
             f"The package registry cannot be reached while {doing}: check the network connection (or the proxy and "
             "mirror settings of pip and npm) and run the same command again; what is done is kept."
         )
-    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+    if "SELF_SIGNED_CERT_IN_CHAIN" in text or "CERTIFICATE_VERIFY_FAILED" in text:
+        return SetupProblem(
+            f"The package registry's certificate is not trusted while {doing}: name your network's certificates in "
+            "SSL_CERT_FILE (pip) and NODE_EXTRA_CA_CERTS (npm) and run the same command again."
+        )
+    # npm's last line only says where its log is.
+    said = [line.strip() for line in text.splitlines() if line.strip() and "A complete log of this run" not in line]
+    last = said[-1] if said else "no output"
     return SetupProblem(
         f"{doing[:1].upper()}{doing[1:]} failed: {last} (the whole output is in {log.relative_to(PROJECT)})."
     )
