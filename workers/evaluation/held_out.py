@@ -49,7 +49,7 @@ def score_held_out(
     asked, items = [], []
     rows: list[dict[str, Any]] = []
     longest = getattr(loaded.model.config, "max_position_embeddings", None) or math.inf
-    for leaf, seed in ((leaf, seed) for leaf in leaves for seed in leaf.held_out):
+    for leaf, seed in [(each, seed) for each in leaves for seed in each.held_out]:
         question = question_text(leaf, seed)
         item = chat_continuation(loaded.tokenizer, [Message(role="user", content=question)], seed.answer)
         why = ""
