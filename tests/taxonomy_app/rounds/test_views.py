@@ -31,6 +31,7 @@ from tests.taxonomy_app.rounds.making import (
     run_stage,
 )
 from workers.specs import Progress, StageProblem
+from workers.teacher.connection import endpoint_key
 from workers.teacher.profiles import PROFILES as TEACHER_PROFILES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("commits", "fake_broker")]
@@ -167,6 +168,11 @@ WRONG = {
     ),
     "url not used": ({"teacher_url": "http://a/v1"}, "teacher_url", "would not be used"),
     "key instead of its name": ({"teacher_key_variable": "sk-abc123"}, "teacher_key_variable", "not the key"),
+    "another secret of the worker": (
+        {"teacher_key_variable": "SEEDBED_SECRET_KEY"},
+        "teacher_key_variable",
+        "begins with SEEDBED_TEACHER_KEY",
+    ),
     "no student": ({"student": "other"}, "student_name", "Write which model"),
     "relative folder": ({"student_name": "./model"}, "student_name", "whole path"),
     "no folder": ({"student_name": "/nowhere/at/all"}, "student_name", "There is no folder /nowhere/at/all"),
@@ -215,6 +221,16 @@ def test_a_teacher_that_does_not_answer_is_refused_unless_the_workers_reach_it(a
     answer = admin_client.post(reverse("rounds:new"), fields)
     assert "Nothing answers at 127.0.0.1" in answer.context["form"].errors["teacher_url"][0]
     assert admin_client.post(reverse("rounds:new"), {**fields, "seen_by_workers": "on"}).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["SEEDBED_TEACHER_KEY", "SEEDBED_TEACHER_KEY_2", "OPENAI_API_KEY"])
+def test_a_key_variable_that_is_planned_is_one_that_workers_read(name: str, admin_client: Client) -> None:
+    make_leaf("compositional_skills/writing/haiku")
+    fields = plan_fields(
+        teacher_source="endpoint", teacher_url="http://a/v1", teacher_model="m", teacher_key_variable=name
+    )
+    assert admin_client.post(reverse("rounds:new"), {**fields, "seen_by_workers": "on"}).status_code == 302
+    assert endpoint_key(Round.objects.get().read_plan().teacher.key_variable, {name: "secret"}) == "secret"
 
 
 def test_the_cost_is_shown_before_anything_is_planned(admin_client: Client) -> None:
