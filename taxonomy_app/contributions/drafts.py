@@ -150,7 +150,7 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
             fields.update(document_text="", document_name="")
     if changes.path is not None and changes.path.strip().rstrip("/") != draft.path:
         path = changes.path.strip().rstrip("/")
-        if not draft.is_new_leaf or draft.submission_id:
+        if not draft.is_new_leaf:
             raise Refused("The place of this leaf is settled; only a new leaf's place can be chosen.")
         path_require(path=path, kind=draft.kind)
         fields["path"] = path

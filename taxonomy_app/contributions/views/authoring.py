@@ -16,6 +16,8 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     replaces what another window saved meanwhile.
 ``contributions:draft_yaml``
     ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``).
+``contributions:draft_detach``
+    No fields. For the next version of a submission that was decided on meanwhile.
 ``contributions:draft_submit``
     ``version``, ``sign_off`` (any value), ``message`` (may be empty). Answers with a redirect to the submission.
 """
@@ -382,6 +384,20 @@ def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
         "document_problems": [p for p in files.errors if (p.field or "").startswith("document")],
     }
     return render(request, "contributions/draft_submit.html", context, status=status)
+
+
+@signed_in
+@require_POST
+def draft_detach(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let the next version of what is closed go on as a contribution of its own."""
+    found = draft_or_404(request, pk)
+    try:
+        services.draft_detach(draft=found, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    else:
+        messages.success(request, "This draft is now a contribution of its own. Read it through, then submit it.")
+    return redirect("contributions:draft", pk=pk)
 
 
 @signed_in

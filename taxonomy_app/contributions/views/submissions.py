@@ -118,6 +118,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
         if found.author_id != request.user.pk:
             raise NotYours
         return render(request, "contributions/withdraw.html", {"submission": found})
+    begun = Draft.objects.filter(submission=found).exists()
     try:
         services.submission_withdraw(
             submission=found, by=request.user, reason=request.POST.get("reason", ""), now=timezone.now()
@@ -125,7 +126,8 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
     else:
-        messages.success(request, "Taken back. What you wrote is still here to read.")
+        more = " The next version that you had begun is among your drafts." if begun else ""
+        messages.success(request, f"Taken back. What you wrote is still here to read.{more}")
     return redirect(found)
 
 
