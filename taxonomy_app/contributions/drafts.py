@@ -131,6 +131,8 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
         raise NotYours
     fields: dict[str, Any] = {}
     if changes.form is not None:
+        if len(changes.form["seed_examples"]) > documents.MOST_SEEDS:
+            raise Refused(f"The form holds {documents.MOST_SEEDS} seeds. Write a leaf of more as YAML.")
         fields.update(form=dict(changes.form), written_as=Draft.WrittenAs.FORM)
     elif changes.text is not None:
         text = documents.clean(changes.text)

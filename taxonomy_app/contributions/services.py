@@ -151,7 +151,7 @@ def draft_submit(
         document_text=draft.document_text if draft.document_text.strip() else "",
         base_blob=draft.base_blob,
         base_attribution_blob=draft.base_attribution_blob,
-        message=documents.clean(message).strip()[:LONGEST_REASON],
+        message=_written(message),
         signed_off_as=identity(by),
         signed_off_at=now,
     )
@@ -431,7 +431,7 @@ def _decide(
         claimed_by=reviewer,
         claimed_at=now,
     )
-    reason = documents.clean(reason).strip()[:LONGEST_REASON]
+    reason = _written(reason)
     _record(submission, kind, person=reviewer, reason=reason, now=now)
     return Decision.objects.create(
         submission=submission, revision=revision, reviewer=reviewer, verdict=verdict, reason=reason, decided_at=now
@@ -442,27 +442,50 @@ def _decide(
 
 
 def comment_add(
-    *, submission: Submission, author: User, text: str, seed_position: int | None = None, now: datetime
+    *,
+    submission: Submission,
+    author: User,
+    text: str,
+    revision_number: int | None = None,
+    seed_position: int | None = None,
+    now: datetime,
 ) -> Comment:
-    """Say something about a submission, or about one seed of its latest revision. Its author and reviewers may."""
+    """Say something about a submission, or about one seed of a revision. Its author and reviewers may.
+
+    Args:
+        revision_number: the revision that the person had before them (default: the latest), so that a word about a
+            seed stays with that seed when a newer revision has come meanwhile.
+        seed_position: counted from 0.
+    """
     if submission.author_id != author.pk and not author.can_review:
         raise NotYours
-    text = documents.clean(text).strip()
+    text = _written(text)
     if not text:
         raise Refused("Write something first.")
-    if seed_position is not None and not 0 <= seed_position < submission.seed_count:
-        raise Refused("This seed does not exist in the latest revision. Reload the page and look again.")
+    revision = _revision(submission, submission.revision_number if revision_number is None else revision_number)
+    if seed_position is not None:
+        leaf = read_leaf(revision.qna.encode(), revision.path).leaf
+        if not 0 <= seed_position < (len(leaf.seed_examples) if leaf else 0):
+            raise Refused("This seed does not exist in the revision. Reload the page and look again.")
     return Comment.objects.create(
         submission=submission,
-        revision_number=submission.revision_number,
+        revision_number=revision.number,
         seed_position=seed_position,
         author=author,
-        text=text[:LONGEST_REASON],
+        text=text,
         at=now,
     )
 
 
 # --- What every transition does -----------------------------------------------------------------
+
+
+def _written(text: str) -> str:
+    """A person's words as they are kept; longer than can be kept they are refused, never cut."""
+    text = documents.clean(text).strip()
+    if len(text) > LONGEST_REASON:
+        raise Refused(f"This is longer than {LONGEST_REASON:,} characters. Shorten it and send it again.")
+    return text
 
 
 def _move(
@@ -489,6 +512,6 @@ def _record(submission: Submission, kind: str, *, person: User | None, reason: s
         kind=kind,
         person=person,
         revision_number=submission.revision_number,
-        reason=documents.clean(reason).strip()[:LONGEST_REASON],
+        reason=_written(reason),
         at=now,
     )

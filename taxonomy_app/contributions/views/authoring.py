@@ -70,7 +70,7 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("contributions:draft", pk=made.pk)
     kind = form["kind"].value() or Kind.FREEFORM
-    context = {"form": form, "places": _places(str(kind), str(form["folder"].value() or ""))}
+    context = {"form": form, "places": _places(str(kind), documents.clean(str(form["folder"].value() or "")))}
     return render(request, "contributions/new.html", context, status=422 if form.errors else 200)
 
 
@@ -89,7 +89,7 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 @require_safe
 def places(request: HttpRequest) -> HttpResponse:
     """Folders of the tree for the field's suggestions (a fragment)."""
-    found = _places(request.GET.get("kind", ""), request.GET.get("folder", ""))
+    found = _places(request.GET.get("kind", ""), documents.clean(request.GET.get("folder", "")))
     return render(request, "contributions/_places.html", {"places": found})
 
 
@@ -169,7 +169,7 @@ def _unreadable(found: Draft) -> str:
 
 def _version(request: HttpRequest) -> int:
     text = request.POST.get("overwrite") or request.POST.get("version", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
+    return documents.number_from_text(text) or 0
 
 
 def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftChanges:
@@ -180,8 +180,9 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
     form = documents.form_act(form, kind=found.kind, action=action)
     if action == "source-add":
         sources.append(documents.empty_source())
-    elif action.startswith("source-remove:") and action.partition(":")[2].isdecimal():
-        sources = [source for index, source in enumerate(sources) if index != int(action.partition(":")[2])]
+    elif action.startswith("source-remove:"):
+        gone = documents.number_from_text(action.partition(":")[2])
+        sources = [source for index, source in enumerate(sources) if index != gone]
     name, text = request.POST.get("document_name"), request.POST.get("document_text")
     upload = request.FILES.get("document_file")
     if upload is not None:
@@ -231,7 +232,7 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
     if name == "seed-add":
         return redirect(f"{where}#seed-{len(found.form['seed_examples'])}")
     if place and name.startswith(("seed-", "pair-")):
-        at = int(place.partition(".")[0]) if place.partition(".")[0].isdecimal() else 0
+        at = documents.number_from_text(place.partition(".")[0]) or 0
         step = {"seed-up": 0, "seed-down": 2, "seed-duplicate": 2, "seed-remove": 0}.get(name, 1)
         return redirect(f"{where}#seed-{max(at + step, 1)}")
     if name.startswith("source-"):

@@ -94,7 +94,12 @@ def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     if found.author_id != request.user.pk and not request.user.can_review and number != found.revision_number:
         raise Http404
     wanted = get_object_or_404(found.revisions, number=number)
-    context = {"submission": found, "revision": wanted, "shown": revision_shown(found, wanted, against="earlier")}
+    context = {
+        "submission": found,
+        "revision": wanted,
+        "insider": found.author_id == request.user.pk or request.user.can_review,
+        "shown": revision_shown(found, wanted, against="earlier"),
+    }
     return render(request, "contributions/revision.html", context)
 
 
@@ -135,13 +140,14 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def comment(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
-    position = request.POST.get("seed", "")
+    seed = documents.number_from_text(request.POST.get("seed", ""))
     try:
         services.comment_add(
             submission=found,
             author=request.user,
             text=request.POST.get("text", ""),
-            seed_position=int(position) if position.isdecimal() and len(position) < 6 else None,
+            revision_number=documents.number_from_text(request.POST.get("revision", "")),
+            seed_position=seed,
             now=timezone.now(),
         )
     except Refused as refused:
@@ -149,4 +155,4 @@ def comment(request: HttpRequest, pk: int) -> HttpResponse:
     where = found.get_absolute_url()
     if request.POST.get("back") == "review" and request.user.can_review:
         where = reverse("contributions:review", args=[found.pk])
-    return redirect(f"{where}#{f'seed-{int(position) + 1}' if position.isdecimal() else 'talk'}")
+    return redirect(f"{where}#{'talk' if seed is None else f'seed-{seed + 1}'}")

@@ -434,6 +434,24 @@ def test_comments_belong_to_the_revision_and_a_seed_that_exists(taxonomy, contri
         services.comment_add(submission=submission, author=reviewer, text="?", seed_position=5, now=now)
     with pytest.raises(Refused, match="Write something"):
         services.comment_add(submission=submission, author=reviewer, text=" ", now=now)
+    with pytest.raises(Refused, match="4,000 characters"):
+        services.comment_add(submission=submission, author=reviewer, text="x" * 4001, now=now)
+
+
+def test_a_comment_stays_with_the_revision_that_was_read(taxonomy, contributor, reviewer, now):
+    submission = make_submission(contributor, now=now, form=skill_form(count=7))
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    form = {**draft.form, "seed_examples": draft.form["seed_examples"][:5]}
+    draft = services.draft_save(draft=draft, by=contributor, version=1, changes=DraftChanges(form=form), now=now)
+    submission = submit(draft, now=now)
+    comment = services.comment_add(
+        submission=submission, author=reviewer, text="Is this so?", revision_number=1, seed_position=6, now=now
+    )
+    assert (comment.revision_number, comment.seed_position) == (1, 6)
+    with pytest.raises(Refused, match="does not exist"):
+        services.comment_add(
+            submission=submission, author=reviewer, text="?", revision_number=2, seed_position=6, now=now
+        )
 
 
 def test_history_is_only_ever_added_to(taxonomy, contributor, reviewer, now):

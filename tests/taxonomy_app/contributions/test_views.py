@@ -10,6 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.models import Decision, Draft, PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import outbox_run
@@ -379,6 +380,7 @@ def test_the_second_of_two_reviewers_reads_who_was_first_and_keeps_the_reason(
     answer = client_for(administrator).post(url, {"verdict": "reject", "revision": 1, "reason": "I think not."})
     assert answer.status_code == 409
     assert "Emeka Obi approved it" in answer.content.decode()
+    assert "I think not." in answer.content.decode()
     assert PendingCommit.objects.count() == 1
 
 
@@ -430,14 +432,60 @@ def test_others_read_what_is_in_the_taxonomy_but_not_what_was_said_about_it(
 ):
     submission = make_submission(contributor, now=now)
     services.comment_add(submission=submission, author=reviewer, text="Between us.", now=now)
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    services.draft_submit(
+        draft=draft, by=contributor, version=draft.version, sign_off=True, message="Only for you.", now=now
+    )
+    submission.refresh_from_db()
     assert client_for(other_contributor).get(submission.get_absolute_url()).status_code == 404
-    services.submission_approve(submission=submission, reviewer=reviewer, revision_number=1, now=now)
+    services.submission_approve(submission=submission, reviewer=reviewer, revision_number=2, now=now)
     outbox_run(now=now)
+    version = reverse("contributions:revision", args=[submission.pk, 2])
+    assert "Only for you." in client_for(reviewer).get(version).content.decode()
+    assert "Only for you." not in client_for(other_contributor).get(version).content.decode()
     for person in (other_contributor, None):
         page = client_for(person).get(submission.get_absolute_url()).content.decode()
         assert "my name is kale." in page
         assert "Between us." not in page
         assert "rosa@example.org" not in page
+
+
+# --- What no page of this site sends
+
+
+@pytest.mark.parametrize(
+    "action", ["seed-up:" + "9" * 5000, "pair-remove:0." + "9" * 5000, "source-remove:" + "9" * 5000, "seed-up:²"]
+)
+def test_a_button_that_no_page_has_changes_nothing(taxonomy, contributor, client_for, now, action):
+    draft = make_draft(contributor, now=now)
+    fields = fields_of(draft.form)
+    answer = client_for(contributor).post(draft_url(draft), {"version": draft.version, "action": action, **fields})
+    assert answer.status_code == 302
+    assert Draft.objects.get(pk=draft.pk).form == draft.form
+
+
+def test_signs_that_no_keyboard_has_are_left_out_of_filters_and_places(taxonomy, contributor, reviewer, client_for, now):
+    one = make_submission(contributor, now=now)
+    client = client_for(reviewer)
+    page = client.get(reverse("contributions:queue"), {"q": "ridd\x00les", "author": "ro\x00sa"}).content.decode()
+    assert reverse("contributions:review", args=[one.pk]) in page
+    assert client.get(reverse("contributions:places"), {"kind": "freeform", "folder": "wri\x00"}).status_code == 200
+    comment = reverse("contributions:comment", args=[one.pk])
+    assert client.post(comment, {"text": "Well.", "seed": "9" * 5000}).status_code == 302
+
+
+def test_more_seeds_than_a_page_can_hold_stay_in_yaml(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    many = {**skill_form(), "seed_examples": skill_form()["seed_examples"] * 101}
+    text = documents.write_leaf(documents.leaf_from_form(many, kind="freeform")).decode()
+    client = client_for(contributor)
+    client.post(draft_url(draft, "draft_yaml"), {"version": draft.version, "text": text})
+    answer = client.get(draft_url(draft), follow=True)
+    assert answer.redirect_chain[0][0] == draft_url(draft, "draft_yaml")
+    assert "505 seeds; the form holds 500" in answer.content.decode()
+    answer = client.post(draft_url(draft), {"version": draft.version + 1, **fields_of(many)})
+    assert answer.status_code == 422
+    assert Draft.objects.get(pk=draft.pk).text == text
 
 
 # --- Constant queries
