@@ -32,6 +32,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import document as documents
@@ -119,6 +121,7 @@ def improve(request: HttpRequest, leaf_id: UUID) -> HttpResponse:
 # --- The form -----------------------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
@@ -250,43 +253,53 @@ def draft_check(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"draft": found, "tab": tab}
     status = 200
     try:
-        changes = DraftChanges(text=request.POST.get("text", "")) if tab == "yaml" else _changes(request, found)
+        changes = DraftChanges(text=request.POST.get("text")) if tab == "yaml" else _changes(request, found)
         services.draft_save(
             draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
         )
-    except ChangedMeanwhile as refused:
-        stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
-        context |= {"refused": refused.sentence, "overtaken": True, "stored_version": stored}
-        status = 409
     except Refused as refused:
-        context |= {"refused": refused.sentence}
+        context["refused"] = refused.sentence
         status = 422
+        if isinstance(refused, ChangedMeanwhile):
+            stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
+            context |= {"overtaken": True, "stored_version": stored}
+            status = 409
+        # The problems shown are those of what stands on the page, not of what is stored.
+        found = _as_yaml(found, request.POST.get("text", "")) if tab == "yaml" else _as_posted(request, found)
     files = services.draft_problems(found)
-    context |= {"problems": files.problems, "editor": editor_for(found, files.problems), "saved_at": found.updated_at}
+    context["editor"] = editor_for(found, files.problems)
     return render(request, "contributions/_checks.html", context, status=status)
 
 
 # --- YAML ---------------------------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     found = draft_or_404(request, pk)
     if request.method != "POST":
+        unwritable = _unwritable(found)
+        if unwritable:
+            messages.warning(request, f"This cannot be written as YAML yet. {unwritable}")
+            return redirect("contributions:draft", pk=pk)
         return _show_yaml(request, found, _text(found))
-    text = request.POST.get("text", "")
+    text = request.POST.get("text")
     action = request.POST.get("action", "save")
     upload = request.FILES.get("file")
     try:
         if upload is not None:
             text = _read_upload(upload, "The file")
+        elif action == "upload":
+            raise Refused("Choose a file first, then press the button again.")
         services.draft_save(
             draft=found, by=request.user, version=_version(request), changes=DraftChanges(text=text), now=timezone.now()
         )
     except Refused as refused:
         status = 409 if isinstance(refused, ChangedMeanwhile) else 422
-        return _show_yaml(request, found, documents.clean(text), refused=refused, status=status)
+        kept = _text(found) if text is None else documents.clean(text)
+        return _show_yaml(request, found, kept, refused=refused, status=status)
     if upload is not None:
         unreadable = _unreadable(found)
         if unreadable:
@@ -307,10 +320,16 @@ def _text(found: Draft) -> str:
     return services.draft_problems(found).qna.decode()
 
 
-def _show_yaml(
-    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
-) -> HttpResponse:
-    shown = Draft(
+def _unwritable(found: Draft) -> str:
+    """Why the form cannot be written as YAML (signs that no file can hold); empty where it can."""
+    if found.written_as == Draft.WrittenAs.YAML:
+        return ""
+    return next((p.message for p in services.draft_problems(found).problems if p.code == "text-unwritable"), "")
+
+
+def _as_yaml(found: Draft, text: str) -> Draft:
+    """The draft as it would be with ``text`` for its YAML, in memory only."""
+    return Draft(
         author=found.author,
         kind=found.kind,
         path=found.path,
@@ -321,11 +340,15 @@ def _show_yaml(
         document_name=found.document_name,
         document_text=found.document_text,
     )
-    files = services.draft_problems(shown)
+
+
+def _show_yaml(
+    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    files = services.draft_problems(_as_yaml(found, text))
     context = {
         "draft": found,
         "text": text,
-        "problems": files.problems,
         "editor": editor_for(found, files.problems),
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
@@ -341,7 +364,7 @@ def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft's YAML as a file."""
     found = draft_or_404(request, pk)
     response = HttpResponse(_text(found), content_type="text/yaml; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{found.name}.yaml"'
+    response["Content-Disposition"] = content_disposition_header(True, f"{found.name}.yaml")
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -349,6 +372,7 @@ def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
 # --- Submitting and discarding ------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:

@@ -273,6 +273,41 @@ def test_an_upload_that_is_not_text_leaves_the_draft_as_it_was(taxonomy, contrib
     assert Draft.objects.get(pk=draft.pk).version == draft.version
 
 
+def test_taking_over_no_file_says_so_and_keeps_what_is_typed(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    answer = client_for(contributor).post(
+        draft_url(draft, "draft_yaml"), {"version": draft.version, "text": "typed: here", "action": "upload"}
+    )
+    assert answer.status_code == 422
+    assert "Choose a file first" in answer.content.decode()
+    assert "typed: here" in answer.content.decode()
+
+
+def test_a_save_that_brings_no_text_empties_nothing(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    client = client_for(contributor)
+    client.post(draft_url(draft, "draft_yaml"), {"version": draft.version})
+    client.post(draft_url(draft, "draft_check"), {"version": draft.version + 1, "tab": "yaml"})
+    draft.refresh_from_db()
+    assert (draft.form, draft.written_as) == (skill_form(), "form")
+
+
+def test_what_no_file_can_hold_is_mended_in_the_form_before_it_is_shown_as_yaml(taxonomy, contributor, client_for, now):
+    form = skill_form()
+    form["seed_examples"][1]["answer"] = "From a page\x0cof a book."
+    draft = make_draft(contributor, now=now, form=form)
+    answer = client_for(contributor).get(draft_url(draft, "draft_yaml"), follow=True)
+    assert answer.redirect_chain[0][0] == draft_url(draft)
+    assert "cannot be written as YAML yet" in answer.content.decode()
+    assert "of a book." in answer.content.decode()
+
+
+def test_a_browser_asks_again_for_a_draft_that_it_has_seen(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    for name in ("draft", "draft_yaml", "draft_submit"):
+        assert "no-store" in client_for(contributor).get(draft_url(draft, name))["Cache-Control"]
+
+
 def test_a_good_upload_is_the_form_as_well(taxonomy, contributor, client_for, now):
     source = make_draft(contributor, now=now, form=skill_form("From a file."))
     client = client_for(contributor)
@@ -464,7 +499,7 @@ def test_a_button_that_no_page_has_changes_nothing(taxonomy, contributor, client
     assert Draft.objects.get(pk=draft.pk).form == draft.form
 
 
-def test_signs_that_no_keyboard_has_are_left_out_of_filters_and_places(taxonomy, contributor, reviewer, client_for, now):
+def test_signs_that_no_keyboard_has_are_left_out_of_filters(taxonomy, contributor, reviewer, client_for, now):
     one = make_submission(contributor, now=now)
     client = client_for(reviewer)
     page = client.get(reverse("contributions:queue"), {"q": "ridd\x00les", "author": "ro\x00sa"}).content.decode()
