@@ -61,6 +61,11 @@ def path_require(*, path: str, kind: str) -> None:
         raise Refused(
             f"There is a leaf at {path} already: open it in the taxonomy and improve it, or choose another name."
         )
+    nesting_refuse(path)
+
+
+def nesting_refuse(path: str) -> None:
+    """Refuse a path inside a leaf, or around leaves: a leaf holds no other."""
     folders = path.split("/")
     above = ["/".join(folders[:depth]) for depth in range(2, len(folders))]
     holder = tree_models.Leaf.objects.present().filter(path__in=above).first()

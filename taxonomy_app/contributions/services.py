@@ -28,6 +28,7 @@ from taxonomy_app.contributions.drafts import (
     draft_improve,
     draft_problems,
     draft_save,
+    nesting_refuse,
     path_require,
 )
 from taxonomy_app.contributions.models import (
@@ -323,11 +324,15 @@ def submission_approve(
 
     Raises:
         NotYours: not a reviewer. Refused: one's own. ChangedMeanwhile: decided, revised or claimed meanwhile.
-        NeedsWork: checks have become stricter since it was submitted and find an error.
+        NeedsWork: checks have become stricter since it was submitted and find an error. Refused: its place is
+        inside another leaf by now, or around one.
     """
     _require_reviewer(submission, reviewer)
     revision = _revision(submission, revision_number)
     qna, attribution = revision.qna.encode(), revision.attribution.encode()
+    if submission.leaf_id is None:
+        # Another new leaf may have taken the folder around it, or gone inside, since this was submitted.
+        nesting_refuse(revision.path)
     errors = [p for p in documents.check(qna=qna, path=revision.path, attribution=attribution) if p.severity == "error"]
     if errors:
         raise NeedsWork(f"The checks find an error, so this cannot be approved: {errors[0].message}", errors)

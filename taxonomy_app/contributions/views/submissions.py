@@ -34,7 +34,7 @@ def submission_or_404(request: HttpRequest, pk: int) -> Submission:
 @signed_in
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    drafts = list(Draft.objects.visible_for(request.user).select_related("submission")[:100])
+    drafts = Paginator(Draft.objects.visible_for(request.user).listed(), PAGE).get_page(request.GET.get("drafts"))
     submissions = Submission.objects.filter(author=request.user).order_by("-updated_at", "-id")
     state = request.GET.get("state", "")
     if state in State.values:
@@ -67,6 +67,7 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "revision_count": found.revision_number,
         "releases": releases_containing(found, user=request.user),
         "conflict": _conflict(found) if insider else None,
+        "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
 

@@ -264,6 +264,16 @@ def test_an_approval_that_fails_half_way_leaves_nothing(taxonomy, contributor, r
     assert submission.events.count() == 1
 
 
+def test_a_new_leaf_is_not_approved_inside_another_new_leaf(taxonomy, contributor, other_contributor, reviewer, now):
+    outer = make_submission(contributor, now=now)
+    inner = make_submission(other_contributor, now=now, path=f"{PATH}/of_one_plant")
+    approve(outer, reviewer, now=now)
+    services.outbox_run(now=now)
+    with pytest.raises(Refused, match="a leaf can hold no other"):
+        approve(inner, reviewer, now=now)
+    assert Submission.objects.get(pk=inner.pk).state == State.SUBMITTED
+
+
 def test_of_two_reviewers_exactly_one_decides_and_the_other_is_told_who(
     taxonomy, contributor, reviewer, administrator, now
 ):

@@ -485,6 +485,38 @@ def test_others_read_what_is_in_the_taxonomy_but_not_what_was_said_about_it(
         assert "rosa@example.org" not in page
 
 
+def test_what_could_not_be_committed_is_told_to_those_concerned(
+    taxonomy, contributor, other_contributor, reviewer, administrator, client_for, now, monkeypatch
+):
+    submission = make_submission(contributor, now=now)
+    services.submission_approve(submission=submission, reviewer=reviewer, revision_number=1, now=now)
+
+    def full_disk(self, changes, **fields):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(taxonomy.store), "commit", full_disk)
+    outbox_run(now=now)
+    page = client_for(contributor).get(submission.get_absolute_url()).content.decode()
+    assert "could not be put into the taxonomy so far (1 try)" in page
+    assert "No space left" not in page
+    assert "No space left" in client_for(reviewer).get(submission.get_absolute_url()).content.decode()
+    assert "No space left" in client_for(administrator).get("/").content.decode()
+    monkeypatch.undo()
+    outbox_run(now=now + timedelta(hours=2))
+    assert "could not be put" not in client_for(contributor).get(submission.get_absolute_url()).content.decode()
+    assert "No space left" not in client_for(administrator).get("/").content.decode()
+
+
+def test_all_drafts_are_listed_page_by_page(taxonomy, contributor, client_for, now):
+    for number in range(30):
+        make_draft(contributor, now=now, path=f"{PATH}_{number}")
+    client = client_for(contributor)
+    url = reverse("contributions:mine")
+    first, second = (client.get(url, {"drafts": page}).content.decode() for page in (1, 2))
+    assert "1–25 of 30" in first
+    assert "26–30 of 30" in second
+
+
 # --- What no page of this site sends
 
 
