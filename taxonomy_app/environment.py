@@ -7,6 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -58,6 +59,32 @@ def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, An
         # Under ASGI requests change threads and would leave open connections behind in them.
         "CONN_MAX_AGE": 0,
     }
+
+
+@dataclass(frozen=True)
+class EmbeddingsSettings:
+    """An OpenAI-compatible endpoint that makes vectors of texts. ``url`` ends without a slash; ``key`` may be empty."""
+
+    url: str
+    model: str
+    key: str
+
+
+def embeddings(environ: Mapping[str, str] = os.environ) -> EmbeddingsSettings | None:
+    """The endpoint of ``SEEDBED_EMBEDDINGS_URL`` and ``SEEDBED_EMBEDDINGS_MODEL``, or None where neither is set."""
+    url = read_text("SEEDBED_EMBEDDINGS_URL", environ=environ)
+    model = read_text("SEEDBED_EMBEDDINGS_MODEL", environ=environ)
+    if url is None and model is None:
+        return None
+    if url is None or model is None or not model.strip():
+        raise EnvironmentProblem(
+            "Set SEEDBED_EMBEDDINGS_URL and SEEDBED_EMBEDDINGS_MODEL together, or neither of them."
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise EnvironmentProblem("SEEDBED_EMBEDDINGS_URL must look like https://host:8080/v1 (without /embeddings).")
+    key = read_text("SEEDBED_EMBEDDINGS_KEY", "", environ=environ) or ""
+    return EmbeddingsSettings(url.rstrip("/"), model.strip(), key)
 
 
 def secret_key(var: Path, environ: Mapping[str, str] = os.environ) -> str:

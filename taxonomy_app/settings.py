@@ -20,6 +20,8 @@ DEMO = read_flag("SEEDBED_DEMO", False)
 
 TAXONOMY_REPOSITORY = VAR / "taxonomy.git"
 DOCUMENT_REPOSITORY = VAR / "documents.git"
+# Where vectors of texts come from; None compares texts by their n-grams.
+EMBEDDINGS = environment.embeddings()
 CODE_VERSION = read_text("SEEDBED_CODE_VERSION", "0.1.0")
 
 INSTALLED_APPS = [
@@ -128,6 +130,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 25},
     },
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
+    "vectors": {"task": "seedbed.tree.vectors", "schedule": 60.0, "options": {"expires": 50}},
 }
 
 LOGGING = {

@@ -268,6 +268,16 @@ def form_from_text(text: str, *, kind: str, path: str) -> tuple[Form, str]:
     return form_from_leaf(reading.leaf, kind=kind), kind
 
 
+def leaf_from_text(text: str, *, kind: str, path: str) -> Leaf:
+    """The leaf that YAML text holds, for showing it beside another version.
+
+    Raises:
+        NotAForm: as ``form_from_text`` does.
+    """
+    form, kind = form_from_text(text, kind=kind, path=path)
+    return leaf_from_form(form, kind=kind)
+
+
 def first_sentence(problems: Sequence[Problem]) -> str:
     """One sentence about the first error, with its line."""
     problem = next((p for p in problems if p.severity == "error"), problems[0] if problems else None)

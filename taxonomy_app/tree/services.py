@@ -21,6 +21,7 @@ from django.db.models import Count, Max, Sum
 from django.db.models.functions import Now
 
 from taxonomy_app.tree.models import Folder, IndexState, Leaf, LeafVersion, Seed, folders_above
+from taxonomy_app.tree.search_index import write_texts
 from taxonomy_repo.documents import DocumentProblem, DocumentStore
 from taxonomy_repo.identity import Files, LeafStep
 from taxonomy_repo.leaf import KnowledgeSeed, leaf_kind, read_leaf
@@ -202,6 +203,7 @@ def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
     leaves = {str(leaf.leaf_id): leaf for leaf in (*fresh, *changed)}
     versions = [_version_of(leaves[key], *step) for key, row in batch for step in row.steps]
     LeafVersion.objects.bulk_create(versions, batch_size=_BATCH)
+    write_texts([leaf.pk for leaf in leaves.values()])
 
 
 _WRITTEN = [
@@ -287,6 +289,7 @@ def _version_of(leaf: Leaf, position: int, info: CommitInfo, step: LeafStep) -> 
         path=step.path,
         old_path=step.old_path or "",
         blob=step.files[0] if step.files else "",
+        attribution_blob=(step.files[1] or "") if step.files else "",
         title=info.message.partition("\n")[0][:300],
         author_name=info.author.name[:200],
         author_email=info.author.email[:254],

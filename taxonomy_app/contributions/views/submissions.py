@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
-from taxonomy_app.contributions.comparison import leaf_compare
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
 from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.shown import revision_shown, timeline
 from taxonomy_app.people.permissions import sign_in_redirect, signed_in, visible_to_visitors
 from taxonomy_app.releases.queries import releases_containing
+from taxonomy_repo.comparison import leaf_compare
 
 PAGE = 25
 
@@ -79,9 +79,9 @@ def _conflict(found: Submission) -> dict[str, Any] | None:
         return None
     theirs = bytes(pending.their_qna).decode("utf-8", "replace")
     try:
-        their_form, _ = documents.form_from_text(theirs, kind=found.kind, path=pending.path)
-        own_form, _ = documents.form_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
-        comparison = leaf_compare(their_form, own_form)
+        their_leaf = documents.leaf_from_text(theirs, kind=found.kind, path=pending.path)
+        own_leaf = documents.leaf_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
+        comparison = leaf_compare(their_leaf, own_leaf)
     except documents.NotAForm:
         comparison = None
     return {"reason": pending.problem, "theirs": theirs, "comparison": comparison}

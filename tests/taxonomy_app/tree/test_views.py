@@ -166,10 +166,11 @@ def test_pages_ask_no_more_queries_for_two_hundred_leaves_than_for_four(
     client = client_for(reviewer)
     urls = {
         reverse("tree:home"): 8,
-        reverse("tree:home") + "?at=compositional_skills/writing": 7,
-        reverse("tree:folder") + "?path=compositional_skills/writing": 5,
-        reverse("tree:home") + "?q=rhyme": 6,
-        taxonomy.leaf(FREEFORM).get_absolute_url(): 15,
+        reverse("tree:home") + "?at=compositional_skills/writing": 8,
+        reverse("tree:folder") + "?path=compositional_skills/writing": 7,
+        reverse("tree:home") + "?q=rhyme": 10,
+        reverse("tree:home") + "?q=rhyme&author=lena&state=open&place=compositional": 10,
+        taxonomy.leaf(FREEFORM).get_absolute_url(): 16,
     }
     for turn in ("few", "many"):
         for url, limit in urls.items():
