@@ -3,7 +3,7 @@
 
 A page is a name, an address and who looks at it: from a JSON file (``[{"name": "home", "url": "/", "as": "rosa"},
 …]``) or from the command line (``--page home:/:rosa``; no person for a visitor). Where an address is not known
-beforehand, ``"links"`` says which links to follow from ``url``, each by a part of its address. People sign in through
+beforehand, ``"links"`` says which links to follow from ``url``, each by a CSS selector. People sign in through
 the sign-in page with ``--password rosa:…``; in a demonstration its own accounts are known.
 
     python -m tests.browser.screens --site http://127.0.0.1:8000 --to /tmp/pictures \\
@@ -121,9 +121,9 @@ def take(
 def _picture(page: Any, screen: Screen, path: Path, *, width: int, whole: bool) -> None:
     answer = page.goto(screen.url, wait_until="load")
     for part in screen.links:
-        link = page.locator(f'main a[href*="{part}"]').first
+        link = page.locator(f"main {part}").first
         if link.count() == 0:
-            raise ScreenProblem(f"{screen.name}: {page.url} has no link with {part!r}.")
+            raise ScreenProblem(f"{screen.name}: {page.url} has no link {part}.")
         answer = page.goto(link.get_attribute("href"), wait_until="load")
     if answer is not None and answer.status >= 500:
         raise ScreenProblem(f"{screen.name} ({screen.url}) answered {answer.status}.")
