@@ -62,8 +62,9 @@ _DOCUMENT_BLOCK = re.compile(r"^document:\n(?:[ -].*\n)+", re.MULTILINE)
 _SHOWN_IN_FORM = frozenset({"empty-text", "missing-key", "too-few", "duplicate-item", "not-text"})
 
 
-# The public tools take a leaf without its sources; here nobody reviews one, so they are asked for before.
-_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete"})
+# The public tools take a leaf without its sources, and an empty one; here nobody reviews these, so what is missing is
+# asked for before.
+_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "empty-file"})
 
 
 class NotAForm(ValueError):
