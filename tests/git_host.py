@@ -128,12 +128,12 @@ def commit_files(work: Path, files: dict[str, bytes | None], message: str = "Cha
 
 
 @contextmanager
-def git_host(folder: Path) -> Iterator[GitHost]:
-    """A host that serves bare repositories in ``folder``, as long as the block lasts."""
+def git_host(folder: Path, name: str = HOST) -> Iterator[GitHost]:
+    """A host that serves bare repositories in ``folder`` while the block lasts; its certificate is for ``name``."""
     backend = Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip())
     if not (backend / "git-http-backend").exists() or shutil.which("git") is None:
         pytest.skip("git-http-backend is not on this machine: tests against a code host are skipped.")
-    certificate, secret = make_certificate(folder)
+    certificate, secret = make_certificate(folder, name)
     handler = type("Handler", (_Handler,), {"program": backend / "git-http-backend"})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
