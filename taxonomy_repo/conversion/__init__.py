@@ -118,7 +118,7 @@ def _pandoc(name: str, ending: str, data: bytes, seconds: float) -> str:
     if _PANDOC[ending] != "html":
         command.append("--metadata=title-is-text:true")
     if _PANDOC[ending] == "asciidoc":
-        command.append("--shift-heading-level-by=1")  # its first level of sections stands below the title
+        command.append("--metadata=title-is-level-one:true")
     status, out = _run(command, data, name, seconds, memory=None)
     if status != 0:
         raise DocumentProblem(

@@ -22,6 +22,14 @@ end
 -- The title of a text document is part of the text; a web page's is what its window is called.
 function Pandoc(document)
   local title = document.meta.title
+  if document.meta["title-is-level-one"] then
+    document.blocks = document.blocks:walk({
+      Header = function(header)
+        header.level = header.level + 1
+        return header
+      end,
+    })
+  end
   if title and document.meta["title-is-text"] and #pandoc.utils.stringify(title) > 0 then
     document.blocks:insert(1, pandoc.Header(1, pandoc.utils.stringify(title)))
   end
