@@ -308,7 +308,7 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
         "problem": "",
     }
     try:
-        files = document_store().files(reference)
+        files = document_store().blobs(reference)
         found["files"] = [{"name": name, "blob": blob} for name, blob in files.items()]
     except (DocumentProblem, StoreProblem) as error:
         found["problem"] = str(error)
