@@ -14,9 +14,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 # Longer queries narrow nothing down any more; a pasted page must not become a query of a thousand words.
-MOSTWORDS = 12
+MOST_WORDS = 12
 # Longer words are hashes or addresses; databases refuse terms of some kilobytes.
-LONGESTWORD = 64
+LONGEST_WORD = 64
 # A tsvector of PostgreSQL holds at most 1 MB, all columns together. A leaf with more distinct words than fit is found
 # by those that come first in it.
 MOST_BYTES = 250_000
@@ -40,7 +40,7 @@ def words_in(text: str) -> list[str]:
     found = WORD.findall(folded(text))
     if not text.isascii():
         found = [part for word in found for part in _pairs(word)]
-    return [word[:LONGESTWORD] for word in found]
+    return [word[:LONGEST_WORD] for word in found]
 
 
 def _pairs(word: str) -> Iterable[str]:
@@ -74,8 +74,8 @@ def _first_words(words: Iterable[str]) -> str:
 
 
 def query_words(text: str) -> list[str]:
-    """The distinct words of what somebody asks, at most ``MOSTWORDS``."""
-    return list(dict.fromkeys(words_in(text)))[:MOSTWORDS]
+    """The distinct words of what somebody asks, at most ``MOST_WORDS``."""
+    return list(dict.fromkeys(words_in(text)))[:MOST_WORDS]
 
 
 def is_meant(word: str, words: Sequence[str]) -> bool:

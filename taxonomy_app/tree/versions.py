@@ -42,6 +42,12 @@ class ChangeShown:
         return bool(self.change.version.old_path)
 
     @property
+    def head_shown(self) -> tuple[FieldComparison, ...]:
+        """What stands above the seeds: all of it for a leaf that is new, otherwise what changed."""
+        head = self.comparison.head if self.comparison else ()
+        return head if self.earlier is None else tuple(field for field in head if field.changed)
+
+    @property
     def sources_changed(self) -> bool:
         return any(field.changed for source in self.sources for field in source)
 

@@ -30,6 +30,8 @@ _CLEANER = nh3.Cleaner(
     url_relative="deny",
     link_rel="nofollow noopener noreferrer",
     allowed_classes={"p": {"heading-line"}},
+    # What may be wider than its place scrolls, and has to be reachable by keyboard for that.
+    set_tag_attribute_values={"pre": {"tabindex": "0"}, "table": {"tabindex": "0"}},
 )
 # Text without any of these is plain: most questions and answers are, and need no parser.
 _PERHAPS_MARKDOWN = re.compile(r"[*_`#>\[\]|~\\<&]|^\s*(?:[-+=]|\d{1,9}[.)])|^(?: {4}|\t)|https?:", re.MULTILINE)

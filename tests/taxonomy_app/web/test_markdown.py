@@ -20,7 +20,7 @@ from taxonomy_app.web.markdown import LONGEST_RENDERED, rendered
         ("3. three", '<ol start="3">\n<li>three</li>\n</ol>'),
         ("## Title", '<p class="heading-line"><strong>Title</strong></p>'),
         ("snake_case_name", "<p>snake_case_name</p>"),
-        ("```python\nx < 1\n```", "<pre><code>x &lt; 1\n</code></pre>"),
+        ("```python\nx < 1\n```", '<pre tabindex="0"><code>x &lt; 1\n</code></pre>'),
         ("![a map](https://example.org/map.png)", "<p>a map</p>"),
         ("5 > 3 & 2 < 4", "<p>5 &gt; 3 &amp; 2 &lt; 4</p>"),
         ("", ""),
