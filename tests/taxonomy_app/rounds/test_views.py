@@ -30,7 +30,7 @@ from tests.taxonomy_app.rounds.making import (
     run_all,
     run_stage,
 )
-from workers.specs import Progress, StageProblem
+from workers.specs import FunnelStep, Progress, StageProblem
 from workers.teacher.connection import endpoint_key
 from workers.teacher.profiles import PROFILES as TEACHER_PROFILES
 
@@ -373,6 +373,31 @@ def test_samples_and_dropped_rows_are_read_with_filter_reason_and_score(
     page = client.get(running.get_absolute_url())
     assert page.context["totals"] == {"asked": 12, "kept": 8, "dropped": 4}
     assert "0.81" in page.text
+
+
+def test_a_leaf_without_a_sample_and_seeds_without_a_score_are_told_on_the_page(
+    client_for: ClientFor, administrator: User, fake_broker: FakeBroker
+) -> None:
+    running = make_running(administrator)
+    bare, full = running.leaves.order_by("path")
+    artifact = artifact_store().artifact(fake_broker.specs[-1].output)
+    steps = [
+        FunnelStep(leaf_id=str(bare.leaf_id), step="answer", given=9, kept=0, dropped={"grounding": 9}),
+        FunnelStep(leaf_id=str(full.leaf_id), step="answer", given=9, kept=4, dropped={"grounding": 5}),
+    ]
+    artifact.write_json("funnel.json", [step.model_dump(mode="json") for step in steps])
+    artifact.write_json("result.json", {"samples": 4})
+    artifact.finish(kind="generation")
+    run_all(fake_broker, running)
+    running.stages.filter(kind="evaluation").update(
+        result={"left_out": {full.path: ["it is longer than the 1024 tokens that the model reads"]}}
+    )
+    page = client_for(None).get(running.get_absolute_url())
+    assert page.context["empty_leaves"] == [bare.path]
+    assert "1 leaf ended without a single sample" in page.text
+    assert "It is taught by its seeds alone" in page.text
+    assert page.context["unscored"] == [(full.path, ["it is longer than the 1024 tokens that the model reads"])]
+    assert "it is longer than the 1024 tokens" in page.text
 
 
 def test_samples_are_paged(
