@@ -141,15 +141,18 @@ def test_new_leaves_are_those_that_no_release_taught_as_they_are(
     ]
 
 
-def model_folder(folder: Path, *missing: str) -> Path:
+def model_folder(folder: Path, *missing: str, **other: bytes) -> Path:
+    """A folder that looks like a model: one weight of four bytes."""
+    header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    files = {
+        "config.json": b'{"model_type": "llama"}',
+        "tokenizer.json": b"{}",
+        "model.safetensors": len(header).to_bytes(8, "little") + header + bytes(4),
+    }
     folder.mkdir()
-    for name, text in {
-        "config.json": '{"model_type": "llama"}',
-        "tokenizer.json": "{}",
-        "model.safetensors": "",
-    }.items():
+    for name, data in {**files, **other}.items():
         if name not in missing:
-            (folder / name).write_text(text)
+            (folder / name).write_bytes(data)
     return folder
 
 
@@ -207,6 +210,9 @@ def test_a_student_folder_that_is_no_model_is_refused(
     folder = model_folder(tmp_path / "model", missing)
     answer = admin_client.post(reverse("rounds:new"), plan_fields(student_name=str(folder)))
     assert message in answer.context["form"].errors["student_name"][0]
+    short = model_folder(tmp_path / "short", **{"model.safetensors": b"cut"})
+    answer = admin_client.post(reverse("rounds:new"), plan_fields(student_name=str(short)))
+    assert "is no safetensors file" in answer.context["form"].errors["student_name"][0]
     whole = model_folder(tmp_path / "whole")
     assert admin_client.post(reverse("rounds:new"), plan_fields(student_name=str(whole))).status_code == 302
 
