@@ -22,7 +22,7 @@ from workers.evaluation.benchmarks import BENCHMARKS
 from workers.evaluation.stage import evaluate, left_out, summary
 from workers.evaluation.statistics import Subject, improvement, verdict
 from workers.generation.__main__ import InputProblem, one_sentence, planned_leaves
-from workers.models import ModelProblem
+from workers.model_folder import ModelProblem
 from workers.recipes import recipe
 from workers.specs import (
     EvaluationRecipe,

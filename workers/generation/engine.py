@@ -90,6 +90,10 @@ class LeafState:
         return found
 
 
+def _said(row: Row) -> dict[str, Any]:
+    return {"question": row.question, "context": row.context}
+
+
 def refusal_problem(said: str) -> StageProblem:
     """What to do about a server that refuses everything, by what it says."""
     words = said.casefold()
@@ -170,9 +174,11 @@ class Engine:
                 self._recall(self._by_id[outcome.leaf_id], outcome)
 
     def _recall(self, state: LeafState, outcome: Outcome) -> None:
-        entry = outcome.sample or (outcome.dropped.sample if outcome.dropped is not None else None)
-        if entry is not None and "question" in outcome.passed and entry.messages:
-            self._remember(state).remember(entry.messages[0].content, None)
+        memory = self._remember(state)
+        if "context" in outcome.passed and outcome.context:
+            memory.contexts.add(outcome.context, "an earlier sample")
+        if "question" in outcome.passed:
+            memory.remember(outcome.question, outcome.context)
 
     def _remember(self, state: LeafState) -> LeafMemory:
         if state.memory is None:
@@ -278,11 +284,11 @@ class Engine:
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)
-            outcome = Outcome(**base, passed=tuple(making.passed), at=making.at, dropped=dropped)
+            outcome = Outcome(**base, **_said(row), passed=tuple(making.passed), at=making.at, dropped=dropped)
         else:
             if state.kept >= state.wanted:
                 return
-            outcome = Outcome(**base, passed=tuple(making.passed), sample=row.sample())
+            outcome = Outcome(**base, **_said(row), passed=tuple(making.passed), sample=row.sample())
         refused = outcome.dropped is not None and outcome.dropped.filter == REFUSED and not outcome.passed
         if refused and self._refused is not None:
             self._hold_back(state, outcome)

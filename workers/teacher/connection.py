@@ -10,7 +10,8 @@ from pathlib import Path
 
 from workers.artifacts import ArtifactStore
 from workers.environment import EnvironmentProblem, SharedSettings, read_text
-from workers.models import ModelProblem, resolve
+from workers.model_folder import ModelProblem
+from workers.models import resolve
 from workers.specs import StageProblem, TeacherReference, is_key_variable
 from workers.teacher.client import Endpoint, TeacherClient, TeacherProblem, endpoint_url
 from workers.teacher.profiles import TeacherProfile, UnknownProfile, teacher_profile

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.environment import EnvironmentProblem, shared_settings
-from workers.models import ModelProblem, resolve
+from workers.model_folder import ModelProblem
+from workers.models import resolve
 from workers.recipes import RecipeProblem, recipe, recipe_names
 from workers.specs import ModelReference, Sample, TuningRecipe
 from workers.stages import StageCancelled, StageFailure

@@ -14,7 +14,7 @@ import pytest
 from tests.workers.planning_data import settings_in, some_leaves, some_plan, some_spec, store_with_plan
 from workers.evaluation import stage
 from workers.evaluation.stage import SCORES_FILE, part_name, run
-from workers.models import ModelProblem
+from workers.model_folder import ModelProblem
 from workers.specs import EvaluationResult, ModelReference, Progress, StageKind, StageSpec
 from workers.stages import RESULT_FILE, StageCancelled, StageContext, StageFailure
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.workers.fake_teacher import FakeTeacher
-from tests.workers.generation.leaves import SENTINEL, all_leaves, freeform_leaf, knowledge_leaf, recipe
+from tests.workers.generation.leaves import SENTINEL, all_leaves, freeform_leaf, grounded_leaf, knowledge_leaf, recipe
 from workers.artifacts import Artifact, ArtifactStore
 from workers.environment import shared_settings
 from workers.generation.run import Order, generate
@@ -371,6 +371,26 @@ def test_cancelling_stops_within_seconds_and_keeps_what_was_finished(tmp_path: P
     assert summary["samples"] == 18
     # Ten rows are under way at once, two requests each; what they had is lost, all else is kept.
     assert again <= whole - done + 30
+
+
+def test_after_a_stop_the_texts_of_earlier_rows_are_remembered_as_texts(tmp_path: Path) -> None:
+    text = "The amber lantern of the northern harbour was lit when the last boat had come home."
+
+    def same_text(_request: web.Request, body: dict[str, Any]) -> web.Response | None:
+        asked = body["messages"][-1]["content"]
+        if '{"context"' not in asked:
+            return None
+        choice = {"message": {"content": json.dumps({"context": text})}, "finish_reason": "stop"}
+        return web.json_response({"choices": [choice]})
+
+    wanted = recipe(samples_per_leaf=20)
+    with FakeTeacher(behaviour=same_text, latency=0.2) as server, pytest.raises(StageCancelled):
+        # Ten rows at once: by the fortieth request the first row has had its text, question and answer.
+        run(tmp_path, server, leaves=(grounded_leaf(),), wanted=wanted, cancelled=lambda: len(server.requests) >= 40)
+    with FakeTeacher(behaviour=same_text) as server:
+        _, artifact = run(tmp_path, server, leaves=(grounded_leaf(),), wanted=wanted)
+    # One row had the text first; every other is the same text again, before and after the stop.
+    assert len(samples_of(artifact)) + sum(row.filter != "duplicate" for row in dropped_of(artifact)) == 1
 
 
 def test_finished_parts_are_gone_and_a_second_call_asks_nothing(tmp_path: Path) -> None:
