@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
-from taxonomy_app.contributions.comparison import leaf_compare
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
 from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
@@ -54,6 +53,7 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
     own = found.author_id == request.user.pk
     insider = own or (request.user.is_authenticated and request.user.can_review)
+    overtaken = found.state == State.CONFLICT
     revision = found.revisions.get(number=found.revision_number)
     context: dict[str, Any] = {
         "submission": found,
@@ -66,25 +66,10 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline": timeline(found, insider=insider),
         "revision_count": found.revision_number,
         "releases": releases_containing(found, user=request.user),
-        "conflict": _conflict(found) if insider else None,
+        "conflict": found.pending_commits.filter(state="conflict").last() if insider and overtaken else None,
         "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
-
-
-def _conflict(found: Submission) -> dict[str, Any] | None:
-    """Both versions, where somebody else's change came between."""
-    pending = found.pending_commits.filter(state="conflict").last()
-    if found.state != State.CONFLICT or pending is None:
-        return None
-    theirs = bytes(pending.their_qna).decode("utf-8", "replace")
-    try:
-        their_form, _ = documents.form_from_text(theirs, kind=found.kind, path=pending.path)
-        own_form, _ = documents.form_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
-        comparison = leaf_compare(their_form, own_form)
-    except documents.NotAForm:
-        comparison = None
-    return {"reason": pending.problem, "theirs": theirs, "comparison": comparison}
 
 
 @signed_in
@@ -98,6 +83,8 @@ def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     context = {
         "submission": found,
         "revision": wanted,
+        "number": str(wanted.number),
+        "own": found.author_id == request.user.pk,
         "insider": found.author_id == request.user.pk or request.user.can_review,
         "shown": revision_shown(found, wanted, against="earlier"),
     }

@@ -58,6 +58,13 @@ def test_a_seed_taken_out_does_not_make_those_below_it_moved():
     ]
 
 
+def test_a_seed_that_asks_the_same_is_changed_however_other_its_answer():
+    before, after = skill_form(), skill_form()
+    after["seed_examples"][1]["answer"] = "Nothing of what stood here."
+    found = leaf_compare(before, after)
+    assert [seed.change for seed in found.seeds] == ["same", "changed", "same", "same", "same"]
+
+
 def test_a_seed_put_elsewhere_is_moved_and_alone():
     before, after = skill_form(), skill_form()
     after["seed_examples"].append(after["seed_examples"].pop(0))
