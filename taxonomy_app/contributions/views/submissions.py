@@ -20,7 +20,6 @@ from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.shown import revision_shown, timeline
 from taxonomy_app.people.permissions import sign_in_redirect, signed_in, visible_to_visitors
 from taxonomy_app.releases.queries import releases_containing
-from taxonomy_repo.comparison import leaf_compare
 
 PAGE = 25
 
@@ -54,6 +53,7 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
     own = found.author_id == request.user.pk
     insider = own or (request.user.is_authenticated and request.user.can_review)
+    overtaken = found.state == State.CONFLICT
     revision = found.revisions.get(number=found.revision_number)
     context: dict[str, Any] = {
         "submission": found,
@@ -66,25 +66,10 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline": timeline(found, insider=insider),
         "revision_count": found.revision_number,
         "releases": releases_containing(found, user=request.user),
-        "conflict": _conflict(found) if insider else None,
+        "conflict": found.pending_commits.filter(state="conflict").last() if insider and overtaken else None,
         "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
-
-
-def _conflict(found: Submission) -> dict[str, Any] | None:
-    """Both versions, where somebody else's change came between."""
-    pending = found.pending_commits.filter(state="conflict").last()
-    if found.state != State.CONFLICT or pending is None:
-        return None
-    theirs = bytes(pending.their_qna).decode("utf-8", "replace")
-    try:
-        their_leaf = documents.leaf_from_text(theirs, kind=found.kind, path=pending.path)
-        own_leaf = documents.leaf_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
-        comparison = leaf_compare(their_leaf, own_leaf)
-    except documents.NotAForm:
-        comparison = None
-    return {"reason": pending.problem, "theirs": theirs, "comparison": comparison}
 
 
 @signed_in
@@ -98,6 +83,8 @@ def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     context = {
         "submission": found,
         "revision": wanted,
+        "number": str(wanted.number),
+        "own": found.author_id == request.user.pk,
         "insider": found.author_id == request.user.pk or request.user.can_review,
         "shown": revision_shown(found, wanted, against="earlier"),
     }
