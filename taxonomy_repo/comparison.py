@@ -187,7 +187,8 @@ def _moved(partners: dict[int, int]) -> set[int]:
     best: list[list[int]] = []  # for every pair, the longest kept order that ends with it
     for index, (_, old) in enumerate(pairs):
         before = [best[i] for i in range(index) if pairs[i][1] < old]
-        best.append([*(max(before, key=len) if before else ()), index])
+        longest: list[int] = max(before, key=len) if before else []
+        best.append([*longest, index])
     kept = set(max(best, key=len)) if best else set()
     return {position for index, (position, _) in enumerate(pairs) if index not in kept}
 
