@@ -189,7 +189,8 @@ def _moved(partners: dict[int, int]) -> set[int]:
         before = [best[i] for i in range(index) if pairs[i][1] < old]
         longest: list[int] = max(before, key=len) if before else []
         best.append([*longest, index])
-    kept = set(max(best, key=len)) if best else set()
+    longest_run: list[int] = max(best, key=len) if best else []
+    kept = set(longest_run)
     return {position for index, (position, _) in enumerate(pairs) if index not in kept}
 
 
