@@ -1,12 +1,12 @@
 """A bare git repository that this program alone writes: opening, the writer's mutex, commits built in memory.
 
-Knows nothing of leaves. Reading is free; writing goes through :meth:`Repository.writing`, which holds a mutex that
-the kernel gives back when its holder dies. The git environment is sterile: no configuration outside the repository.
+Knows nothing of leaves. Reading is free; writing goes through :meth:`Repository.writing`, which holds the mutex
+(``mutex``) and gathers new objects in memory until a commit lands them (``new_objects``). The git environment is
+sterile: no configuration outside the repository.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import threading
@@ -22,13 +22,14 @@ from pygit2 import GIT_FILEMODE_BLOB as FILE_MODE
 from pygit2 import GIT_FILEMODE_TREE as TREE_MODE
 from pygit2.enums import ConfigLevel, FileMode, MergeFlag
 
+from taxonomy_repo.mutex import MutexBusy, mutex
+from taxonomy_repo.new_objects import NewObjects
+
 BRANCH = "main"
 REFERENCE = f"refs/heads/{BRANCH}"
 COMMITTER = ("Seedbed", "seedbed@localhost")
-MUTEX_FILE = "seedbed-writer.lock"
 MOST_RACES = 100
 FULL_NAME = re.compile(r"[0-9a-f]{40}\Z")
-_DIRTY = b"writing\n"
 
 
 def _make_sterile() -> None:
@@ -97,14 +98,16 @@ class Repository:
         """This thread's handle; libgit2's are not to be shared."""
         held: tuple[int, pygit2.Repository] | None = getattr(self._local, "held", None)
         if held is None or held[0] != os.getpid():
-            try:
-                held = (os.getpid(), pygit2.Repository(os.fspath(self.path)))
-            except pygit2.GitError as error:
-                raise StoreProblem(
-                    "no-repository", f"There is no repository at {self.path}. Create it first."
-                ) from error
+            held = (os.getpid(), self.opened())
             self._local.held = held
         return held[1]
+
+    def opened(self) -> pygit2.Repository:
+        """A new handle. Raises StoreProblem where there is no repository."""
+        try:
+            return pygit2.Repository(os.fspath(self.path))
+        except pygit2.GitError as error:
+            raise StoreProblem("no-repository", f"There is no repository at {self.path}. Create it first.") from error
 
     # -- reading
 
@@ -185,32 +188,11 @@ class Repository:
 
     @contextmanager
     def _mutex_file(self, timeout: float = 60.0) -> Iterator[None]:
-        """flock(2) on a file in the repository: released by the kernel when the process ends in any way.
-
-        The file says ``writing`` while it is held. Found so by the next holder, the last one died; the lock files
-        that git's own protocol leaves behind then are removed, or nobody could ever write again.
-        """
-        descriptor = os.open(self.path / MUTEX_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            deadline = time.monotonic() + timeout
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise StoreProblem("busy", "Something else is writing just now. Try again soon.") from None
-                    time.sleep(0.005)
-            if os.pread(descriptor, len(_DIRTY), 0) == _DIRTY:
-                for name in (f"{REFERENCE}.lock", "HEAD.lock", "config.lock"):
-                    (self.path / name).unlink(missing_ok=True)
-            os.pwrite(descriptor, _DIRTY, 0)
-            try:
+            with mutex(self.path, timeout):
                 yield
-            finally:
-                os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)
+        except MutexBusy:
+            raise StoreProblem("busy", "Something else is writing just now. Try again soon.") from None
 
 
 class Writer:
@@ -218,15 +200,19 @@ class Writer:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._handle = repository.opened()
+        self._new = NewObjects()
+        self._new.gather_for(self._handle)
         self.open = True
 
     def _git(self) -> pygit2.Repository:
+        """A handle of its own, whose new objects are in memory until they land with a commit."""
         if not self.open:
             raise StoreProblem("not-locked", "Writing outside the mutex is refused.")
-        return self._repository.git
+        return self._handle
 
     def blob(self, data: bytes) -> str:
-        """Store ``data`` and name it."""
+        """Keep ``data`` for the next commit, and name it."""
         return str(self._git().create_blob(data))
 
     def tree(self, base: str | None, changes: Mapping[str, str | None]) -> str:
@@ -235,7 +221,8 @@ class Writer:
         Only the folders on the way to a change are rewritten; folders that become empty go.
         """
         git = self._git()
-        root = None if base is None else self._repository.commit(base).tree
+        # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
+        root = None if base is None else git.get(str(self._repository.commit(base).tree.id))
         nested: dict[str, object] = {}
         for path, blob in changes.items():
             *folders, name = path.split("/")
@@ -309,6 +296,7 @@ class Writer:
 
     def _swap(self, git: pygit2.Repository, parent: str | None, made: pygit2.Oid) -> None:
         """Compare and swap. libgit2 locks the reference and fails when it is not what was read."""
+        self._new.land(git)  # what a reference names is there before the reference
         for attempt in range(MOST_RACES):
             reference = git.references.get(REFERENCE)
             if (None if reference is None else str(reference.target)) != parent:
