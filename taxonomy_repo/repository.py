@@ -222,7 +222,7 @@ class Writer:
         """
         git = self._git()
         # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
-        root = None if base is None else git.get(str(self._repository.commit(base).tree.id))
+        root = None if base is None else git[self._repository.commit(base).tree.id].peel(pygit2.Tree)
         nested: dict[str, object] = {}
         for path, blob in changes.items():
             *folders, name = path.split("/")

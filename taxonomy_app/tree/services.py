@@ -306,13 +306,24 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
         "patterns": list(reference.patterns),
         "files": [],
         "problem": "",
+        "code": "",
     }
     try:
-        files = document_store().blobs(reference)
-        found["files"] = [{"name": name, "blob": blob} for name, blob in files.items()]
+        blobs = document_store().blobs(reference)
+        found["files"] = [{"name": name, "blob": blob} for name, blob in blobs.items()]
     except (DocumentProblem, StoreProblem) as error:
-        found["problem"] = str(error)
+        found["problem"], found["code"] = str(error), error.code
     return found
+
+
+def documents_refresh(*, leaf: Leaf, problem: str = "", code: str = "") -> None:
+    """Look again for a leaf's documents, after they were fetched; or say why they could not be."""
+    reading = read_leaf(taxonomy_store().read_blob(leaf.blob), leaf.path)
+    found = _documents_of(reading.leaf) if reading.leaf else None
+    if found is not None and problem:
+        found |= {"problem": problem, "code": code}
+    # Not where the leaf was changed meanwhile: the index has looked for that version's documents itself.
+    Leaf.objects.filter(pk=leaf.pk, blob=leaf.blob).update(document=found)
 
 
 def _version_of(leaf: int, position: int, info: CommitInfo, step: LeafStep) -> dict[str, Any]:

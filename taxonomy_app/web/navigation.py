@@ -30,6 +30,7 @@ _PLACES = (
     ("Review queue", "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
     ("Rounds", "rounds:list", ("/rounds/",), "contributor"),
     ("Releases", "releases:dashboard", ("/releases/",), "public"),
+    ("Exchange", "exchange:home", ("/exchange/",), "administrator"),
     ("People", "people:list", ("/people/",), "administrator"),
 )
 
