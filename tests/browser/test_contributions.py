@@ -176,3 +176,32 @@ def test_lists_are_fit_for_everybody_on_a_phone(taxonomy, contributor, reviewer,
         page.goto(address)
         assert axe(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_button_pressed_after_another_window_saved_shows_what_was_typed_and_loses_nothing(
+    taxonomy, contributor, page_for, now
+):
+    draft = make_draft(contributor, now=now)
+    first, second = page_for(contributor), page_for(contributor)
+    for page in (first, second):
+        page.goto(draft.get_absolute_url())
+    first.fill('[name="task_description"]', "From the first window.")
+    saved(first)
+    second.route("**/check/", lambda route: route.abort())
+    second.fill('[name="task_description"]', "From the second window.")
+    second.get_by_role("button", name="Add a seed").click()
+    second.wait_for_selector("text=changed in another window")
+    expect(second.locator('[name="task_description"]')).to_have_value("From the second window.")
+    assert Draft.objects.get().form["task_description"] == "From the first window."
+
+
+def test_coming_back_from_the_last_step_one_goes_on_writing(taxonomy, contributor, page_for, now):
+    draft = make_draft(contributor, now=now)
+    page = page_for(contributor)
+    page.goto(draft.get_absolute_url())
+    page.get_by_role("button", name="Go on to submit").click()
+    page.wait_for_url("**/submit/")
+    page.go_back()
+    page.fill('[name="task_description"]', "Written on the way back.")
+    saved(page)
+    assert Draft.objects.get().form["task_description"] == "Written on the way back."
