@@ -288,6 +288,15 @@ class Writer:
         git = self._git()
         self._swap(git, parent, self._repository.commit(commit).id)
 
+    def commit_apart(self, reference: str, *, tree: str, message: str, when: datetime) -> str:
+        """Make a commit of ``tree`` that is on no branch and is named by ``reference`` (below ``refs/seedbed/``)."""
+        git = self._git()
+        committer = signature(Person(*COMMITTER), when)
+        made = git.create_commit(None, committer, committer, message, tree, [])
+        self._new.land(git)  # what a reference names is there before the reference
+        self.keep(reference, str(made))
+        return str(made)
+
     def keep(self, reference: str, commit: str) -> None:
         """Let ``reference`` (below ``refs/seedbed/``) name ``commit``, so that it is never tidied away."""
         if not reference.startswith("refs/seedbed/"):
