@@ -62,9 +62,9 @@ _DOCUMENT_BLOCK = re.compile(r"^document:\n(?:[ -].*\n)+", re.MULTILINE)
 _SHOWN_IN_FORM = frozenset({"empty-text", "missing-key", "too-few", "duplicate-item", "not-text"})
 
 
-# The public tools take a leaf without its sources, and an empty one; here nobody reviews these, so what is missing is
-# asked for before.
-_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "empty-file"})
+# The public tools take an empty leaf, one without its sources, and sources under any licence; here nobody reviews
+# these, so what is missing is asked for before.
+_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "licence-not-allowed", "empty-file"})
 
 
 class NotAForm(ValueError):
