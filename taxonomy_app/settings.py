@@ -127,6 +127,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 25},
     },
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
+    "maintenance": {"task": "seedbed.tree.maintain", "schedule": 3600.0, "options": {"expires": 3000}},
+    "release_tags": {"task": "seedbed.releases.tag", "schedule": 3600.0, "options": {"expires": 3000}},
 }
 
 LOGGING = {

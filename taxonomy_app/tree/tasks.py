@@ -12,3 +12,9 @@ from taxonomy_app.tree import services
 def index() -> None:
     """Bring the index to the newest commit; does nothing when it is there."""
     services.index_update(now=timezone.now())
+
+
+@shared_task(name="seedbed.tree.maintain")
+def maintain() -> None:
+    """Tidy the repositories where they have become untidy."""
+    services.repositories_maintain()
