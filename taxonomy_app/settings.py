@@ -137,6 +137,8 @@ CELERY_BEAT_SCHEDULE = {
     "exchange": {"task": "seedbed.exchange.tick", "schedule": 60.0, "options": {"expires": 55}},
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
     "vectors": {"task": "seedbed.tree.vectors", "schedule": 60.0, "options": {"expires": 50}},
+    "maintenance": {"task": "seedbed.tree.maintain", "schedule": 3600.0, "options": {"expires": 3000}},
+    "release_tags": {"task": "seedbed.releases.tag", "schedule": 3600.0, "options": {"expires": 3000}},
 }
 
 LOGGING = {

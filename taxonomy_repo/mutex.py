@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MUTEX_FILE = "seedbed-writer.lock"
+TURNSTILE_FILE = "seedbed-writer-next.lock"
 _POLL_SECONDS = 0.001
 _LONGEST_RECORD = 1000
 # File times come from a clock of the kernel that may lag a tick behind.
@@ -52,7 +53,7 @@ def mutex(repository: Path, timeout: float) -> Iterator[None]:
     """Hold the mutex of ``repository``. Raises MutexBusy after ``timeout`` seconds."""
     descriptor = os.open(repository / MUTEX_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        _take(descriptor, timeout)
+        _take_in_turn(repository, descriptor, time.monotonic() + timeout)
         record = os.pread(descriptor, _LONGEST_RECORD, 0)
         if record:
             # The record stays until this is done: one that is killed here leaves the work to the next.
@@ -69,8 +70,21 @@ def mutex(repository: Path, timeout: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(descriptor: int, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
+def _take_in_turn(repository: Path, descriptor: int, deadline: float) -> None:
+    """Take the flock on ``descriptor``, as the next one after its holder where others wait, too.
+
+    Who wants it holds a turnstile while waiting. Otherwise one that gives it back and wants it again at once would
+    nearly always be faster than those who look from time to time, and one of them would wait for minutes.
+    """
+    turnstile = os.open(repository / TURNSTILE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _take(turnstile, deadline)
+        _take(descriptor, deadline)
+    finally:
+        os.close(turnstile)
+
+
+def _take(descriptor: int, deadline: float) -> None:
     while not _taken(descriptor):
         if time.monotonic() > deadline:
             raise MutexBusy

@@ -21,6 +21,7 @@ from pygit2.enums import ObjectType
 # More than so many go into one pack: two files, however many objects.
 MOST_LOOSE = 64
 _AT_ONCE = 8
+_MOST_TRIES = 100
 _BEFORE_OTHERS = 10  # libgit2's own backends have 1 and 2; writes go to the highest
 
 
@@ -86,21 +87,29 @@ _KINDS = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB:
 
 def _write_loose(objects: Path, name: str, kind: ObjectType, data: bytes) -> Path:
     """Write one object as git keeps it (gitformat-loose), flushed before it gets its name; the folder it is in."""
-    folder = objects / name[:2]
-    folder.mkdir(exist_ok=True)
     # A killed process leaves the temporary file; git's prune knows it by this name.
-    descriptor, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
+    descriptor, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=objects)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(zlib.compress(f"{_KINDS[ObjectType(kind)]} {len(data)}\0".encode() + data, 1))
             file.flush()
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
-        os.rename(temporary, folder / name[2:])
+        return _move_into(objects / name[:2], temporary, name[2:])
     except BaseException:
         os.unlink(temporary)
         raise
-    return folder
+
+
+def _move_into(folder: Path, temporary: str, name: str) -> Path:
+    for _ in range(_MOST_TRIES):
+        folder.mkdir(exist_ok=True)
+        try:
+            os.rename(temporary, folder / name)
+        except FileNotFoundError:
+            continue  # a repacking took the empty folder away just now
+        return folder
+    raise FileNotFoundError(f"The folder {folder} goes away as often as it is made.")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -20,13 +20,14 @@ from pathlib import Path
 import pygit2
 from pygit2 import GIT_FILEMODE_BLOB as FILE_MODE
 from pygit2 import GIT_FILEMODE_TREE as TREE_MODE
-from pygit2.enums import ConfigLevel, FileMode, MergeFlag
+from pygit2.enums import ConfigLevel, FileMode, MergeFlag, ObjectType
 
 from taxonomy_repo.mutex import MutexBusy, mutex
 from taxonomy_repo.new_objects import NewObjects
 
 BRANCH = "main"
 REFERENCE = f"refs/heads/{BRANCH}"
+TAGS = "refs/tags/"
 COMMITTER = ("Seedbed", "seedbed@localhost")
 MOST_RACES = 100
 FULL_NAME = re.compile(r"[0-9a-f]{40}\Z")
@@ -77,6 +78,21 @@ def _plain(text: str) -> str:
     return " ".join("".join(" " if ord(c) < 32 or c in "<>\x7f" else c for c in text).split()).strip(" .,;:'\"")
 
 
+def _object_in(git: pygit2.Repository, name: str) -> object:
+    """The object of that full name (40 hex digits, nothing shorter), or None."""
+    try:
+        return git.get(name) if FULL_NAME.match(name) else None
+    except ValueError:
+        return None
+
+
+def _commit_in(git: pygit2.Repository, name: str) -> pygit2.Commit:
+    found = _object_in(git, name)
+    if not isinstance(found, pygit2.Commit):
+        raise StoreProblem("unknown-commit", f"There is no version {name[:60]} here.")
+    return found
+
+
 class Repository:
     """One bare repository at ``path``. Objects of this class may be shared by threads and survive a fork."""
 
@@ -118,24 +134,14 @@ class Repository:
 
     def commit(self, commit: str) -> pygit2.Commit:
         """The commit of that full name. Raises StoreProblem where there is none."""
-        found = self._object(commit)
-        if not isinstance(found, pygit2.Commit):
-            raise StoreProblem("unknown-commit", f"There is no version {commit[:60]} here.")
-        return found
+        return _commit_in(self.git, commit)
 
     def read_blob(self, blob: str) -> bytes:
         """The bytes of a blob. Raises StoreProblem where there is none."""
-        found = self._object(blob)
+        found = _object_in(self.git, blob)
         if not isinstance(found, pygit2.Blob):
             raise StoreProblem("unknown-blob", f"There is no content {blob[:60]} here.")
         return found.data
-
-    def _object(self, name: str) -> object:
-        """The object of that full name (40 hex digits, nothing shorter), or None."""
-        try:
-            return self.git.get(name) if FULL_NAME.match(name) else None
-        except ValueError:
-            return None
 
     def blob_at(self, commit: str, path: str) -> str | None:
         """The blob of the file ``path`` at ``commit``, or None."""
@@ -161,6 +167,11 @@ class Repository:
         """Whether ``ancestor`` is ``commit`` or one of those before it."""
         first, second = self.commit(commit), self.commit(ancestor)
         return first.id == second.id or self.git.descendant_of(first.id, second.id)
+
+    def tags(self) -> dict[str, str]:
+        """Name → commit of every tag."""
+        names = [name for name in self.git.references if name.startswith(TAGS)]
+        return {name.removeprefix(TAGS): str(self.git.references[name].peel(pygit2.Commit).id) for name in names}
 
     # -- writing
 
@@ -222,7 +233,7 @@ class Writer:
         """
         git = self._git()
         # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
-        root = None if base is None else git[self._repository.commit(base).tree.id].peel(pygit2.Tree)
+        root = None if base is None else _commit_in(git, base).tree
         nested: dict[str, object] = {}
         for path, blob in changes.items():
             *folders, name = path.split("/")
@@ -302,6 +313,21 @@ class Writer:
         if not reference.startswith("refs/seedbed/"):
             raise StoreProblem("bad-reference", f"{reference} is not a place for what is kept.")
         self._git().references.create(reference, self._repository.commit(commit).id, force=True)
+
+    def tag(self, name: str, commit: str, *, tagger: Person, message: str, when: datetime) -> None:
+        """Give ``commit`` the annotated tag ``name``, which must not be there yet (StoreProblem ``tag-taken``)."""
+        git = self._git()
+        target = self._repository.commit(commit).id
+        by = signature(tagger, when)
+        minutes = abs(by.offset)
+        zone = f"{'-' if by.offset < 0 else '+'}{minutes // 60:02}{minutes % 60:02}"
+        text = f"object {target}\ntype commit\ntag {name}\ntagger {by.name} <{by.email}> {by.time} {zone}\n\n{message}"
+        made = git.odb.write(ObjectType.TAG, text.encode())
+        self._new.land(git)
+        try:
+            git.references.create(f"{TAGS}{name}", made, force=False)
+        except (pygit2.GitError, ValueError, OSError) as error:
+            raise StoreProblem("tag-taken", f"The tag {name} cannot be made: {error}.") from error
 
     def _swap(self, git: pygit2.Repository, parent: str | None, made: pygit2.Oid) -> None:
         """Compare and swap. libgit2 locks the reference and fails when it is not what was read."""
