@@ -24,6 +24,8 @@ DOCUMENT_REPOSITORY = VAR / "documents.git"
 NETWORK_RULES = environment.network_rules()
 SYNC_SECONDS = read_number("SEEDBED_SYNC_SECONDS", 600.0, least=60.0)
 EXCHANGE_FOLDER = VAR / "exchange"
+# Where vectors of texts come from; None compares texts by their n-grams.
+EMBEDDINGS = environment.embeddings()
 CODE_VERSION = read_text("SEEDBED_CODE_VERSION", "0.1.0")
 
 INSTALLED_APPS = [
@@ -94,7 +96,8 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = False  # the proxy that ends TLS redirects
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
+# A host that starts with a dot stands for all below it, which an origin spells with a star.
+CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS if HTTPS]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -133,6 +136,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "exchange": {"task": "seedbed.exchange.tick", "schedule": 60.0, "options": {"expires": 55}},
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
+    "vectors": {"task": "seedbed.tree.vectors", "schedule": 60.0, "options": {"expires": 50}},
 }
 
 LOGGING = {

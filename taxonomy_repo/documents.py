@@ -26,6 +26,7 @@ from taxonomy_repo.repository import COMMITTER, FULL_NAME, BranchMoved, Person, 
 DOCUMENT_REPOSITORY = "seedbed:documents"
 ENDINGS = (".md", ".markdown", ".txt")
 MOST_BYTES = 5_000_000
+_GLOB = re.compile(r"[*?\[]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f]")
 
@@ -131,12 +132,8 @@ class DocumentStore:
                 return DocumentReference(DOCUMENT_REPOSITORY, commit, tuple(names))
 
     def read(self, reference: DocumentReference) -> list[tuple[str, str]]:
-        """Name and text of every document that ``reference`` means, sorted by name.
-
-        Raises DocumentProblem where it means nothing that is here (see :meth:`blobs`).
-        """
-        blobs = self.blobs(reference)
-        return [(name, self.repository.read_blob(blob).decode("utf-8")) for name, blob in blobs.items()]
+        """Name and text of every document that ``reference`` means, sorted by name. Raises as :meth:`blobs` does."""
+        return [(name, self.repository.read_blob(blob).decode("utf-8")) for name, blob in self.blobs(reference).items()]
 
     def blobs(self, reference: DocumentReference) -> dict[str, str]:
         """Name → blob of every document that ``reference`` means, sorted by name.
@@ -163,17 +160,20 @@ class DocumentStore:
                 "document-missing",
                 f"There is no version {reference.commit[:12]} of the documents here. Add them again.",
             ) from None
-        files = dict(_files(commit.tree))
+        everything: dict[str, str] | None = None
         found: dict[str, str] = {}
         for pattern in reference.patterns:
-            names = matching(pattern, list(files))
-            if not names:
+            # Nearly every reference is a plain name: that is looked up, not searched for among thousands.
+            blob = None if _GLOB.search(pattern) else self.repository.blob_in(commit.tree, pattern)
+            meant = {} if blob is None else {pattern: blob}
+            if blob is None:
+                everything = dict(_files(commit.tree)) if everything is None else everything
+                meant = {name: everything[name] for name in matching(pattern, list(everything))}
+            if not meant:
                 raise DocumentProblem(
                     "document-missing", f"No document matches {pattern[:200]}. Check the name, or add the document."
                 )
-            for name in names:
-                if name.lower().endswith(ENDINGS):
-                    found[name] = files[name]
+            found |= {name: blob for name, blob in meant.items() if name.lower().endswith(ENDINGS)}
         return dict(sorted(found.items()))
 
     def fetched(self, reference: DocumentReference) -> str | None:

@@ -1,0 +1,46 @@
+"""Keeping the words of leaves (``LeafText``) equal to the leaves: the part of the index that the search reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from taxonomy_app.tree.models import Leaf, LeafText, LeafVersion, Seed
+from taxonomy_app.tree.search_words import distinct_words
+
+_BATCH = 500
+# What a leaf's words are made of.
+_READ = ("pk", "path", "task_description", "document_outline", "domain", "created_by")
+
+
+def write_texts(leaves: Sequence[int]) -> None:
+    """Make the words of these leaves (row keys) anew; what is not in the taxonomy any more has none.
+
+    Reads what the index holds of them now, so it is called once their rows, seeds and versions are written. A
+    constant number of statements for each 500 leaves.
+    """
+    for start in range(0, len(leaves), _BATCH):
+        some = leaves[start : start + _BATCH]
+        LeafText.objects.filter(pk__in=some).delete()
+        LeafText.objects.bulk_create(_texts_of(some))
+
+
+def _texts_of(leaves: Sequence[int]) -> list[LeafText]:
+    seeds: dict[int, list[str]] = defaultdict(list)
+    for leaf, *texts in (
+        Seed.objects.filter(leaf__in=leaves).order_by().values_list("leaf_id", "context", "question", "answer")
+    ):
+        seeds[leaf] += texts
+    people: dict[int, list[str]] = defaultdict(list)
+    for leaf, name in LeafVersion.objects.filter(leaf__in=leaves).order_by().values_list("leaf_id", "author_name"):
+        people[leaf].append(name)
+    return [
+        LeafText(
+            leaf_id=key,
+            place=distinct_words((path,)),
+            about=distinct_words(about),
+            seeds=distinct_words(seeds[key]),
+            people=distinct_words((created_by, *people[key])),
+        )
+        for key, path, *about, created_by in Leaf.objects.present().filter(pk__in=leaves).order_by().values_list(*_READ)
+    ]
