@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from taxonomy_app.exchange import execution, services
 from taxonomy_app.exchange.models import Remote, RemoteChange, Transfer
@@ -150,6 +151,8 @@ def test_a_transfer_is_taken_by_one_and_again_when_its_worker_is_gone(taxonomy: 
     late = now + services.LEASE + timedelta(seconds=1)
     again = Transfer.objects.due(now=late).get()
     assert services.transfer_take(transfer=again, now=late)
+    # Who looked before that cannot take it, even when it is due once more.
+    assert not services.transfer_take(transfer=same, now=late + services.LEASE + timedelta(seconds=1))
     # The one who was thought gone has nothing more to say.
     services.transfer_finish(transfer=made, now=late, result={}, problem="Too late.")
     made.refresh_from_db()
@@ -315,9 +318,41 @@ def test_a_document_that_cannot_be_had_is_said_on_its_leaf_and_not_asked_for_eve
     asked = len(host.requests)
     execution.tick(now=now)
     assert len(host.requests) == asked
-    done = run(services.documents_request(by=administrator, now=now, again=True), now)
+    done = run(services.documents_request(by=administrator, now=now, tried_before=timezone.now()), now)
     assert (done.result["fetched"], done.result["failed"]["count"]) == (0, 1)
     assert len(host.requests) > asked
+
+
+def test_fetching_documents_makes_room_for_other_work_and_goes_on_where_it_stopped(
+    host: GitHost, taxonomy: Any, administrator: Any, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"commit": "1" * 40, "patterns": ["a.md"], "files": [], "problem": "Away.", "code": "away"}
+    for number, path in enumerate(sorted(TINY_LEAVES)):
+        Leaf.objects.filter(path=path).update(document={**told, "repo": host.url(f"papers-{number}.git")})
+    asked: list[str] = []
+    monkeypatch.setattr(execution, "_fetch", lambda reference, *_: asked.append(reference.repo) or ("away", "Away."))
+    monkeypatch.setattr(execution, "_FETCH_SECONDS", 0.0)
+
+    def tried(*, leaf: Leaf, tried_at: Any, **_: Any) -> None:
+        Leaf.objects.filter(pk=leaf.pk).update(document={**leaf.document, "tried_at": tried_at.isoformat()})
+
+    monkeypatch.setattr(execution.tree, "documents_refresh", tried)
+    first = run(services.documents_request(by=administrator, now=now, tried_before=timezone.now()), now)
+    assert (first.state, len(asked)) == ("done", 1)
+    while Transfer.objects.due(now=now).exists():
+        execution.transfers_run(now=now)
+    assert asked == [host.url(f"papers-{number}.git") for number in range(len(TINY_LEAVES))]
+
+
+def test_a_place_that_does_not_answer_is_asked_once_for_all_its_leaves(
+    host: GitHost, taxonomy: Any, administrator: Any, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"repo": host.url("papers.git"), "patterns": ["a.md"], "files": [], "problem": "Away.", "code": "away"}
+    for number, path in enumerate(TINY_LEAVES):
+        Leaf.objects.filter(path=path).update(document={**told, "commit": str(number) * 40})
+    done = run(services.documents_request(by=administrator, now=now), now)
+    assert done.result["failed"]["count"] == len(TINY_LEAVES)
+    assert len(host.requests) == 1
 
 
 def test_an_uploaded_document_is_converted_and_kept(host: GitHost, taxonomy: Any, administrator: Any, now: Any) -> None:
