@@ -6,6 +6,7 @@ Each kind is one function that can be repeated; what goes wrong becomes a senten
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +40,10 @@ _NAMED = 200
 # What may be otherwise the next time one asks.
 _PASSING = ("unreachable", "too-slow", "failed")
 _ASKED_AGAIN_AFTER = timedelta(hours=1)
+# What is said of a place and not of one of its documents.
+_OF_THE_PLACE = ("unreachable", "too-slow", "not-allowed", "no-repository", "certificate", "moved", "host-not-listed")
+# So long documents are fetched before other work of the queue has its turn.
+_FETCH_SECONDS = 180.0
 _PROBLEMS = (RemoteProblem, StoreProblem, ArchiveProblem, DocumentProblem)
 
 
@@ -87,7 +92,7 @@ def tick(*, now: datetime) -> None:
         news = remote.pushes and head != (remote.shared_commit or None) and not remote.problem and not remote.conflicts
         if idle or (news and head is not None):
             services.sync_request(remote=remote, by=None, now=now)
-    if _without_documents(now=now, again=False):
+    if _without_documents(now=now):
         services.documents_request(by=None, now=now)
     services.exports_expire(now=now)
     transfers_run(now=now)
@@ -271,23 +276,34 @@ def _document(transfer: Transfer) -> dict[str, Any]:
 
 
 def _fetch_documents(transfer: Transfer) -> dict[str, Any]:
+    """Fetch for as long as others may wait; what is left is asked for again, from where this stopped."""
+    begun = time.monotonic()
     now = timezone.now()
     program = _program()
     fetched = 0
     failed: dict[str, str] = {}
-    answers: dict[str, tuple[str, str] | None] = {}
-    for leaf in _without_documents(now=now, again=bool(transfer.parameters.get("again"))):
+    answers: dict[Any, tuple[str, str] | None] = {}
+    moment = transfer.parameters["tried_before"]
+    tried_before = datetime.fromisoformat(moment) if moment else None
+    for number, leaf in enumerate(_without_documents(now=now, tried_before=tried_before)):
+        if number and time.monotonic() - begun > _FETCH_SECONDS:
+            services.documents_request(by=transfer.person, now=now, tried_before=tried_before)
+            break
         told = leaf.document
         reference = DocumentReference(told["repo"], told["commit"], tuple(told["patterns"]))
-        key = repr(reference)
+        # A place that does not answer for one leaf does not for the next.
+        key = reference.repo if reference.repo in answers else reference
         if key not in answers:
             answers[key] = _fetch(reference, program, now)
+            answer = answers[key]
+            if answer is not None and answer[0] in _OF_THE_PLACE:
+                answers[reference.repo] = answer
         answer = answers[key]
         if answer is None:
             tree.documents_refresh(leaf=leaf)
             fetched += 1
         else:
-            tree.documents_refresh(leaf=leaf, code=answer[0], problem=answer[1])
+            tree.documents_refresh(leaf=leaf, code=answer[0], problem=answer[1], tried_at=now)
             failed[leaf.path] = answer[1]
     named = dict(list(failed.items())[:_NAMED])
     return {"fetched": fetched, "failed": {"count": len(failed), "reasons": named}}
@@ -301,20 +317,30 @@ def _fetch(reference: DocumentReference, program: GitProgram, now: datetime) -> 
     return None
 
 
-def _without_documents(*, now: datetime, again: bool) -> list[Leaf]:
-    """Leaves whose documents lie elsewhere and were never asked for, or (``again``) could not be had."""
+def _without_documents(*, now: datetime, tried_before: datetime | None = None) -> list[Leaf]:
+    """Leaves whose documents lie elsewhere and are to be asked for now, those never asked for first.
+
+    What failed for a reason that may pass is asked for again after an hour; the rest where it was last
+    ``tried_before``.
+    """
     lacking = Leaf.objects.present().filter(document__isnull=False).exclude(document__repo=DOCUMENT_REPOSITORY)
-    codes = ["document-not-fetched"]
-    asked = Transfer.objects.filter(kind=Transfer.Kind.FETCH, finished_at__gt=now - _ASKED_AGAIN_AFTER)
-    if again or not asked.exists():
-        codes += _PASSING
-    found = lacking.exclude(document__code="") if again else lacking.filter(document__code__in=codes)
-    return list(found.order_by("path"))
+    never: list[Leaf] = []
+    again: list[Leaf] = []
+    for leaf in lacking.exclude(document__code="").order_by("path"):
+        tried = leaf.document.get("tried_at")
+        if tried is None:
+            never.append(leaf)
+            continue
+        when = datetime.fromisoformat(tried)
+        passing = leaf.document["code"] in _PASSING and when < now - _ASKED_AGAIN_AFTER
+        if passing or (tried_before is not None and when < tried_before):
+            again.append(leaf)
+    return never + again
 
 
 def _indexed(now: datetime) -> None:
     tree.index_update(now=now)
-    if _without_documents(now=now, again=False):
+    if _without_documents(now=now):
         services.documents_request(by=None, now=now)
 
 

@@ -131,12 +131,15 @@ def sync_request(*, remote: Remote, by: User | None, now: datetime) -> Transfer:
     return _request_once(Transfer(kind=Transfer.Kind.SYNC, remote=remote, person=by, created_at=now))
 
 
-def documents_request(*, by: User | None, now: datetime, again: bool = False) -> Transfer:
-    """Fetch the documents of leaves that lie elsewhere and are not here; ``again``: also those that failed before."""
-    made = Transfer(kind=Transfer.Kind.FETCH, person=by, created_at=now, parameters={"again": again})
-    found = _request_once(made)
-    if again and not found.parameters.get("again"):
-        Transfer.objects.filter(pk=found.pk).update(parameters={"again": True})
+def documents_request(*, by: User | None, now: datetime, tried_before: datetime | None = None) -> Transfer:
+    """Fetch the documents of leaves that lie elsewhere and are not here.
+
+    ``tried_before``: also those that failed, if they were last tried before that moment.
+    """
+    parameters = {"tried_before": tried_before.isoformat() if tried_before else ""}
+    found = _request_once(Transfer(kind=Transfer.Kind.FETCH, person=by, created_at=now, parameters=parameters))
+    if found.parameters["tried_before"] < parameters["tried_before"]:
+        Transfer.objects.filter(pk=found.pk, state=Transfer.State.WAITING).update(parameters=parameters)
     return found
 
 

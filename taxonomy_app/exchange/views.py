@@ -183,7 +183,8 @@ def document_add(request: HttpRequest) -> HttpResponse:
 @require_POST
 def documents_fetch(request: HttpRequest) -> HttpResponse:
     """Try again to fetch the documents that lie elsewhere."""
-    return redirect(services.documents_request(by=request.user, now=timezone.now(), again=True))
+    now = timezone.now()
+    return redirect(services.documents_request(by=request.user, now=now, tried_before=now))
 
 
 # --- Remotes ----------------------------------------------------------------------------------------

@@ -324,19 +324,19 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
         "code": "",
     }
     try:
-        blobs = document_store().blobs(reference)
-        found["files"] = [{"name": name, "blob": blob} for name, blob in blobs.items()]
+        files = document_store().blobs(reference)
+        found["files"] = [{"name": name, "blob": blob} for name, blob in files.items()]
     except (DocumentProblem, StoreProblem) as error:
         found["problem"], found["code"] = str(error), error.code
     return found
 
 
-def documents_refresh(*, leaf: Leaf, problem: str = "", code: str = "") -> None:
-    """Look again for a leaf's documents, after they were fetched; or say why they could not be."""
+def documents_refresh(*, leaf: Leaf, problem: str = "", code: str = "", tried_at: datetime | None = None) -> None:
+    """Look again for a leaf's documents, after they were fetched; or say why they could not be, and when."""
     reading = read_leaf(taxonomy_store().read_blob(leaf.blob), leaf.path)
     found = _documents_of(reading.leaf) if reading.leaf else None
     if found is not None and problem:
-        found |= {"problem": problem, "code": code}
+        found |= {"problem": problem, "code": code, "tried_at": tried_at.isoformat() if tried_at else None}
     # Not where the leaf was changed meanwhile: the index has looked for that version's documents itself.
     Leaf.objects.filter(pk=leaf.pk, blob=leaf.blob).update(document=found)
 

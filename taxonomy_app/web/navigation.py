@@ -25,12 +25,11 @@ class Place:
 
 # Title, route, what a path must start with for the entry to be marked, who sees it.
 _PLACES = (
-    ("Taxonomy", "tree:home", ("/taxonomy/",), "public"),
+    ("Taxonomy", "tree:home", ("/taxonomy/", "/exchange/"), "public"),
     ("My contributions", "contributions:mine", ("/contributions/",), "contributor"),
     ("Review queue", "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
     ("Rounds", "rounds:list", ("/rounds/",), "contributor"),
     ("Releases", "releases:dashboard", ("/releases/",), "public"),
-    ("Exchange", "exchange:home", ("/exchange/",), "administrator"),
     ("People", "people:list", ("/people/",), "administrator"),
 )
 
