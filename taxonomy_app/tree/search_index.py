@@ -28,11 +28,14 @@ def write_texts(leaves: Sequence[int]) -> None:
 def _texts_of(leaves: Sequence[int]) -> list[LeafText]:
     seeds: dict[int, list[str]] = defaultdict(list)
     for leaf, *texts in (
-        Seed.objects.filter(leaf__in=leaves).order_by().values_list("leaf_id", "context", "question", "answer")
+        Seed.objects.filter(leaf__in=leaves)
+        .order_by("leaf_id", "position")
+        .values_list("leaf_id", "context", "question", "answer")
     ):
         seeds[leaf] += texts
     people: dict[int, list[str]] = defaultdict(list)
-    for leaf, name in LeafVersion.objects.filter(leaf__in=leaves).order_by().values_list("leaf_id", "author_name"):
+    steps = LeafVersion.objects.filter(leaf__in=leaves).order_by("leaf_id", "position")
+    for leaf, name in steps.values_list("leaf_id", "author_name"):
         people[leaf].append(name)
     return [
         LeafText(

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from taxonomy_app.tree.models import Leaf, LeafVector
+from taxonomy_app.tree.models import Leaf, LeafVector, takes_leaves
 from taxonomy_app.tree.similarity import embeddings, ngrams
 from taxonomy_app.tree.similarity.vectors import endpoint
 
@@ -42,6 +42,10 @@ class Place:
     folder: str
     likeness: float
     leaves: list[Near] = field(default_factory=list)
+
+    @property
+    def takes_leaves(self) -> bool:
+        return takes_leaves(self.folder)
 
 
 @dataclass
