@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from workers.environment import EnvironmentProblem, read_text
+
+# libpq's connection options that a database's address may carry behind a ?.
+_POSTGRESQL_OPTIONS = frozenset(
+    {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs"}
+)
 
 
 def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -30,17 +37,27 @@ def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, An
             },
         }
     parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+    try:
+        port = str(parts.port or "")
+    except ValueError:
+        port = None
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/") or port is None:
         raise EnvironmentProblem("SEEDBED_DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(set(options) - _POSTGRESQL_OPTIONS)
+    if unknown:
+        known = ", ".join(sorted(_POSTGRESQL_OPTIONS))
+        raise EnvironmentProblem(f"SEEDBED_DATABASE_URL has {unknown[0]!r} after its ?. What may stand there: {known}.")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        "PORT": port,
+        "OPTIONS": options,
+        # Under ASGI requests change threads and would leave open connections behind in them.
+        "CONN_MAX_AGE": 0,
     }
 
 
@@ -78,15 +95,19 @@ def secret_key(var: Path, environ: Mapping[str, str] = os.environ) -> str:
             raise EnvironmentProblem("SEEDBED_SECRET_KEY must have at least 32 characters.")
         return given
     path = var / "secret_key"
-    try:
-        var.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii")
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        key = secrets.token_urlsafe(48)
-        file.write(key)
-    return key
+    var.mkdir(parents=True, exist_ok=True)
+    # Several processes start at once: the name appears with the whole key behind it, and the first one's counts.
+    descriptor, made = tempfile.mkstemp(dir=var, prefix="secret_key.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+    finally:
+        os.unlink(made)
+    return path.read_text(encoding="ascii")
 
 
 def hosts(environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -103,7 +103,7 @@ def leaf_compare(before: Leaf | None, after: Leaf | None) -> LeafComparison:
     )
     old_seeds = before.seed_examples if before else ()
     new_seeds = after.seed_examples if after else ()
-    partners = _match([seed_text(seed) for seed in old_seeds], [seed_text(seed) for seed in new_seeds])
+    partners = _match(old_seeds, new_seeds)
     taken = set(partners.values())
     moved = _moved(partners)
     seeds: list[SeedComparison] = []
@@ -149,19 +149,23 @@ def _source_fields(source: AttributionEntry) -> dict[str, str]:
     return {label: text for label, text in fields.items() if text}
 
 
-def _match(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """For places in ``new`` their partner in ``old``: equal texts first, then the most alike."""
+def _match(old: Sequence[SeedExample | KnowledgeSeed], new: Sequence[SeedExample | KnowledgeSeed]) -> dict[int, int]:
+    """For places in ``new`` their partner in ``old``: equal seeds first, then those that ask the same, then the most
+    alike of the rest.
+    """
     partners: dict[int, int] = {}
-    by_text: dict[str, list[int]] = {}
-    for index, text in enumerate(old):
-        by_text.setdefault(text, []).append(index)
-    for index, text in enumerate(new):
-        if by_text.get(text):
-            partners[index] = by_text[text].pop(0)
+    for key in (seed_text, _asked):
+        free = set(range(len(old))) - set(partners.values())
+        by_key: dict[str, list[int]] = {}
+        for index in sorted(free):
+            by_key.setdefault(key(old[index]), []).append(index)
+        for index, seed in enumerate(new):
+            if index not in partners and key(seed).strip() and by_key.get(key(seed)):
+                partners[index] = by_key[key(seed)].pop(0)
     left_old = [index for index in range(len(old)) if index not in set(partners.values())]
     left_new = [index for index in range(len(new)) if index not in partners]
-    old_words = {index: set(old[index].casefold().split()) for index in left_old}
-    new_words = {index: set(new[index].casefold().split()) for index in left_new}
+    old_words = {index: set(seed_text(old[index]).casefold().split()) for index in left_old}
+    new_words = {index: set(seed_text(new[index]).casefold().split()) for index in left_new}
     pairs = sorted(
         ((_overlap(old_words[i], new_words[j]), -abs(i - j), i, j) for i in left_old for j in left_new), reverse=True
     )
@@ -183,14 +187,21 @@ def _moved(partners: dict[int, int]) -> set[int]:
     best: list[list[int]] = []  # for every pair, the longest kept order that ends with it
     for index, (_, old) in enumerate(pairs):
         before = [best[i] for i in range(index) if pairs[i][1] < old]
-        best.append([*max(before, key=len, default=[]), index])
-    kept = set(max(best, key=len, default=[]))
+        longest: list[int] = max(before, key=len) if before else []
+        best.append([*longest, index])
+    longest_run: list[int] = max(best, key=len) if best else []
+    kept = set(longest_run)
     return {position for index, (position, _) in enumerate(pairs) if index not in kept}
 
 
 def _overlap(one: set[str], other: set[str]) -> float:
     """Dice's coefficient of two sets of words, 0…1."""
     return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
+
+
+def _asked(seed: SeedExample | KnowledgeSeed) -> str:
+    """What a seed asks: its text and question, for knowledge its passage."""
+    return seed.context if isinstance(seed, KnowledgeSeed) else f"{seed.context or ''}\n{seed.question}"
 
 
 def seed_text(seed: SeedExample | KnowledgeSeed) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -69,6 +70,7 @@ STAGE_QUEUE: dict[StageKind, str] = {
 # --- Models -------------------------------------------------------------------------------------
 
 BUNDLED_MODEL = "bundled:smollm2-135m-instruct"
+_KEY_VARIABLE = re.compile(r"\A(?:SEEDBED_TEACHER_KEY[A-Z0-9_]{0,80}|[A-Z][A-Z0-9_]{0,80}_API_KEY)\Z")
 
 
 class ModelReference(Strict):
@@ -79,6 +81,15 @@ class ModelReference(Strict):
 
     name: str = Field(min_length=1, max_length=500)
     revision: str | None = None
+
+
+def is_key_variable(name: str) -> bool:
+    """Whether a plan may name this environment variable as the one that holds a teacher's key.
+
+    Only names that are meant for it: a plan must not be able to send a worker's other secrets to an address of its
+    choice.
+    """
+    return bool(_KEY_VARIABLE.match(name))
 
 
 class TeacherReference(Strict):

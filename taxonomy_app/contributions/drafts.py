@@ -61,6 +61,11 @@ def path_require(*, path: str, kind: str) -> None:
         raise Refused(
             f"There is a leaf at {path} already: open it in the taxonomy and improve it, or choose another name."
         )
+    nesting_refuse(path)
+
+
+def nesting_refuse(path: str) -> None:
+    """Refuse a path inside a leaf, or around leaves: a leaf holds no other."""
     folders = path.split("/")
     above = ["/".join(folders[:depth]) for depth in range(2, len(folders))]
     holder = tree_models.Leaf.objects.present().filter(path__in=above).first()
@@ -131,6 +136,8 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
         raise NotYours
     fields: dict[str, Any] = {}
     if changes.form is not None:
+        if len(changes.form["seed_examples"]) > documents.MOST_SEEDS:
+            raise Refused(f"The form holds {documents.MOST_SEEDS} seeds. Write a leaf of more as YAML.")
         fields.update(form=dict(changes.form), written_as=Draft.WrittenAs.FORM)
     elif changes.text is not None:
         text = documents.clean(changes.text)
@@ -150,7 +157,7 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
             fields.update(document_text="", document_name="")
     if changes.path is not None and changes.path.strip().rstrip("/") != draft.path:
         path = changes.path.strip().rstrip("/")
-        if not draft.is_new_leaf or draft.submission_id:
+        if not draft.is_new_leaf:
             raise Refused("The place of this leaf is settled; only a new leaf's place can be chosen.")
         path_require(path=path, kind=draft.kind)
         fields["path"] = path

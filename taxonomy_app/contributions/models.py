@@ -52,6 +52,11 @@ class DraftQuerySet(models.QuerySet):
         """Drafts are their author's alone: nobody else sees half-finished work."""
         return self.filter(author=user) if user.is_authenticated else self.none()
 
+    def listed(self) -> DraftQuerySet:
+        """For lists: the last saved first, with the submission they answer for and without what was written."""
+        rows = self.select_related("submission").order_by("-updated_at", "-id")
+        return rows.defer("form", "text", "attribution", "document_text")
+
 
 class Draft(models.Model):
     """A leaf in the making: kept on the server even while it is invalid or not even YAML.
@@ -300,6 +305,10 @@ class PendingCommitQuerySet(models.QuerySet):
     def waiting(self) -> PendingCommitQuerySet:
         """What is approved and not yet in the taxonomy, in the order of approval."""
         return self.filter(state=PendingCommit.State.WAITING).order_by("id")
+
+    def stuck(self) -> PendingCommitQuerySet:
+        """What could not be committed so far; its problem is on the row and it is tried again."""
+        return self.waiting().exclude(problem="")
 
     def due(self, *, now: datetime) -> PendingCommitQuerySet:
         return self.waiting().filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))

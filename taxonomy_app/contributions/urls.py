@@ -16,6 +16,7 @@ urlpatterns = [
     path("drafts/<int:pk>/yaml/", authoring.draft_yaml, name="draft_yaml"),
     path("drafts/<int:pk>/qna.yaml", authoring.draft_download, name="draft_download"),
     path("drafts/<int:pk>/submit/", authoring.draft_submit, name="draft_submit"),
+    path("drafts/<int:pk>/detach/", authoring.draft_detach, name="draft_detach"),
     path("drafts/<int:pk>/discard/", authoring.draft_discard, name="draft_discard"),
     path("queue/", reviewing.queue, name="queue"),
     path("review/<int:pk>/", reviewing.review, name="review"),

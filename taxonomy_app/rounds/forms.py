@@ -18,7 +18,7 @@ from taxonomy_app.rounds.planning import recipe_with
 from taxonomy_app.rounds.services.record import artifact_store
 from taxonomy_app.tree.models import Branch, Leaf
 from workers.recipes import recipe, recipe_names
-from workers.specs import BUNDLED_MODEL, ModelReference, Recipe, TeacherReference
+from workers.specs import BUNDLED_MODEL, ModelReference, Recipe, TeacherReference, is_key_variable
 
 # Above this number of leaves single ones are not listed; folders are.
 MOST_LISTED = 300
@@ -126,12 +126,12 @@ class RoundForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "http://teacher:8000/v1", "inputmode": "url"}),
     )
-    teacher_key_variable = forms.RegexField(
-        r"\A[A-Z][A-Z0-9_]{0,99}\Z",
+    teacher_key_variable = forms.CharField(
         label="Variable with the key",
+        max_length=100,
         required=False,
-        help_text="The name of the worker's environment variable that holds the key; never the key itself.",
-        error_messages={"invalid": "Write the name of a variable, in capitals, such as TEACHER_KEY; not the key."},
+        help_text="The name of the worker's environment variable that holds the key, such as SEEDBED_TEACHER_KEY or "
+        "OPENAI_API_KEY; never the key itself.",
     )
     teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto")
     student = forms.ChoiceField(label="Student", widget=forms.RadioSelect)
@@ -212,6 +212,15 @@ class RoundForm(forms.Form):
         self._clean_teacher(data)
         self._clean_student(data)
         return data
+
+    def clean_teacher_key_variable(self) -> str:
+        name: str = self.cleaned_data["teacher_key_variable"]
+        if name and not is_key_variable(name):
+            # What was written is not repeated: it may be the key.
+            raise ValidationError(
+                "Write the name of a variable that begins with SEEDBED_TEACHER_KEY or ends in _API_KEY; not the key."
+            )
+        return name
 
     def _clean_leaves(self, data: dict[str, Any]) -> None:
         choose = data.get("choose")

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taxonomy_repo.leaf import KnowledgeSeed, Leaf
-from workers.planning import choose_held_out, seed_fingerprint
+from taxonomy_repo.leaf import Leaf
+from workers.planning import choose_held_out, seed_pairs
 from workers.specs import (
     Document,
     LeafKind,
@@ -212,27 +212,6 @@ def stage_outlines(
 
 
 # --- What the workers are told of a leaf ----------------------------------------------------------------
-
-
-def seed_pairs(leaf: Leaf) -> tuple[SeedPair, ...]:
-    """Every question and answer of a leaf in its order; the pairs of one knowledge context share its index."""
-    pairs: list[SeedPair] = []
-    for index, seed in enumerate(leaf.seed_examples):
-        if isinstance(seed, KnowledgeSeed):
-            asked = [(pair.question, pair.answer, seed.context) for pair in seed.questions_and_answers]
-        else:
-            asked = [(seed.question, seed.answer, seed.context)]
-        pairs += [
-            SeedPair(
-                fingerprint=seed_fingerprint(question, context),
-                question=question,
-                answer=answer,
-                context=context,
-                context_index=index if context is not None else None,
-            )
-            for question, answer, context in asked
-        ]
-    return tuple(pairs)
 
 
 def planned_leaf(

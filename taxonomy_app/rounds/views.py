@@ -31,6 +31,7 @@ ROUNDS_ON_A_PAGE = 20
 LEAVES_ON_A_PAGE = 25
 ROWS_ON_A_PAGE = 15
 EVENTS_SHOWN = 60
+MOST_EMPTY_LEAVES = 500
 MOST_LOG_CHARACTERS = 200_000
 
 
@@ -212,6 +213,8 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "has_funnel": bool(funnels),
         "filters": filters_of(funnels),
         "totals": _totals(funnels),
+        "empty_leaves": empty_leaves(found, funnels),
+        "unscored": _unscored(stages[StageKind.EVALUATION.value].result),
         "judges": _judges(generation.result),
         "eyebrow": "" if found.title == str(found) else str(found),
         "leaf_hint": f"{leaves.paginator.count} in this round",
@@ -298,6 +301,18 @@ def _totals(funnels: dict[str, LeafFunnel]) -> dict[str, int]:
         "kept": sum(funnel.kept for funnel in funnels.values()),
         "dropped": sum(funnel.dropped_total for funnel in funnels.values()),
     }
+
+
+def empty_leaves(found: Round, funnels: dict[str, LeafFunnel]) -> list[str]:
+    """Paths of the leaves of which the teacher was asked for samples and none was kept."""
+    empty = [leaf_id for leaf_id, funnel in funnels.items() if not funnel.kept]
+    return list(found.leaves.filter(leaf_id__in=empty[:MOST_EMPTY_LEAVES]).values_list("path", flat=True))
+
+
+def _unscored(result: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Leaves with held-out seeds that the evaluation had to leave out, and why (``workers.evaluation.stage``)."""
+    left_out = result.get("left_out")
+    return sorted(left_out.items()) if isinstance(left_out, dict) else []
 
 
 def _judges(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, GOOD_SKILL, Check, Example, Subject, register
 from taxonomy_repo.leaf import KnowledgeSeed, SeedExample
-from taxonomy_repo.problem import Problem
+from taxonomy_repo.problem import Problem, excerpt
 
 KNOWLEDGE_PATH = "knowledge/places/osk"
 # InstructLab's limits in prose, in words.
@@ -193,6 +193,6 @@ class PersonalData(Check):
                 continue
             for match in _EMAIL.finditer(text):
                 if not _EXAMPLE_HOST.search(match.group(1)):
-                    message = f"{match.group()} looks like someone's address. Use one that ends in example.org."
+                    message = f"{excerpt(match.group(), 60)} looks like someone's address. Use one in example.org."
                     yield subject.problem(self, message, field)
                     break

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from taxonomy_repo.attribution import ALLOWED_LICENCES
 from taxonomy_repo.checks.registry import GOOD_ATTRIBUTION, Check, Example, Subject, register
-from taxonomy_repo.problem import Problem
+from taxonomy_repo.problem import Problem, excerpt
 
 
 @register
@@ -53,7 +53,7 @@ class LicenceNotAllowed(Check):
                 yield Problem(self.code, self.severity, message, field=field)
             elif entry.licence not in ALLOWED_LICENCES:
                 message = (
-                    f"The licence {entry.licence[:60]} is not among those that can be used: "
+                    f"The licence {excerpt(entry.licence, 60)} is not among those that can be used: "
                     f"{', '.join(ALLOWED_LICENCES)}. Choose another source."
                 )
                 yield Problem(self.code, self.severity, message, field=field)

@@ -97,6 +97,14 @@ def test_a_seed_taken_out_does_not_make_those_below_it_moved():
     ]
 
 
+def test_a_seed_that_asks_the_same_is_changed_however_other_its_answer():
+    before = skill(0, 1, 2, 3, 4)
+    examples = list(before.seed_examples)
+    examples[1] = SeedExample(examples[1].question, "Nothing of what stood here.")
+    found = leaf_compare(before, holding(examples))
+    assert [seed.change for seed in found.seeds] == ["same", "changed", "same", "same", "same"]
+
+
 def test_a_seed_put_elsewhere_is_moved_and_alone():
     comparison = leaf_compare(skill(0, 1, 2, 3, 4), skill(1, 2, 3, 4, 0))
     assert [seed.moved_from for seed in comparison.seeds] == [None, None, None, None, 0]

@@ -16,6 +16,8 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     replaces what another window saved meanwhile.
 ``contributions:draft_yaml``
     ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``).
+``contributions:draft_detach``
+    No fields. For the next version of a submission that was decided on meanwhile.
 ``contributions:draft_submit``
     ``version``, ``sign_off`` (any value), ``message`` (may be empty). Answers with a redirect to the submission.
 """
@@ -30,6 +32,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import document as documents
@@ -68,7 +72,7 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("contributions:draft", pk=made.pk)
     kind = form["kind"].value() or Kind.FREEFORM
-    context = {"form": form, "places": _places(str(kind), str(form["folder"].value() or ""))}
+    context = {"form": form, "places": _places(str(kind), documents.clean(str(form["folder"].value() or "")))}
     return render(request, "contributions/new.html", context, status=422 if form.errors else 200)
 
 
@@ -87,7 +91,7 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 @require_safe
 def places(request: HttpRequest) -> HttpResponse:
     """Folders of the tree for the field's suggestions (a fragment)."""
-    found = _places(request.GET.get("kind", ""), request.GET.get("folder", ""))
+    found = _places(request.GET.get("kind", ""), documents.clean(request.GET.get("folder", "")))
     return render(request, "contributions/_places.html", {"places": found})
 
 
@@ -117,6 +121,7 @@ def improve(request: HttpRequest, leaf_id: UUID) -> HttpResponse:
 # --- The form -----------------------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
@@ -167,7 +172,7 @@ def _unreadable(found: Draft) -> str:
 
 def _version(request: HttpRequest) -> int:
     text = request.POST.get("overwrite") or request.POST.get("version", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
+    return documents.number_from_text(text) or 0
 
 
 def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftChanges:
@@ -178,8 +183,9 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
     form = documents.form_act(form, kind=found.kind, action=action)
     if action == "source-add":
         sources.append(documents.empty_source())
-    elif action.startswith("source-remove:") and action.partition(":")[2].isdecimal():
-        sources = [source for index, source in enumerate(sources) if index != int(action.partition(":")[2])]
+    elif action.startswith("source-remove:"):
+        gone = documents.number_from_text(action.partition(":")[2])
+        sources = [source for index, source in enumerate(sources) if index != gone]
     name, text = request.POST.get("document_name"), request.POST.get("document_text")
     upload = request.FILES.get("document_file")
     if upload is not None:
@@ -229,7 +235,7 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
     if name == "seed-add":
         return redirect(f"{where}#seed-{len(found.form['seed_examples'])}")
     if place and name.startswith(("seed-", "pair-")):
-        at = int(place.partition(".")[0]) if place.partition(".")[0].isdecimal() else 0
+        at = documents.number_from_text(place.partition(".")[0]) or 0
         step = {"seed-up": 0, "seed-down": 2, "seed-duplicate": 2, "seed-remove": 0}.get(name, 1)
         return redirect(f"{where}#seed-{max(at + step, 1)}")
     if name.startswith("source-"):
@@ -247,43 +253,53 @@ def draft_check(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"draft": found, "tab": tab}
     status = 200
     try:
-        changes = DraftChanges(text=request.POST.get("text", "")) if tab == "yaml" else _changes(request, found)
+        changes = DraftChanges(text=request.POST.get("text")) if tab == "yaml" else _changes(request, found)
         services.draft_save(
             draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
         )
-    except ChangedMeanwhile as refused:
-        stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
-        context |= {"refused": refused.sentence, "overtaken": True, "stored_version": stored}
-        status = 409
     except Refused as refused:
-        context |= {"refused": refused.sentence}
+        context["refused"] = refused.sentence
         status = 422
+        if isinstance(refused, ChangedMeanwhile):
+            stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
+            context |= {"overtaken": True, "stored_version": stored}
+            status = 409
+        # The problems shown are those of what stands on the page, not of what is stored.
+        found = _as_yaml(found, request.POST.get("text", "")) if tab == "yaml" else _as_posted(request, found)
     files = services.draft_problems(found)
-    context |= {"problems": files.problems, "editor": editor_for(found, files.problems), "saved_at": found.updated_at}
+    context["editor"] = editor_for(found, files.problems)
     return render(request, "contributions/_checks.html", context, status=status)
 
 
 # --- YAML ---------------------------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     found = draft_or_404(request, pk)
     if request.method != "POST":
+        unwritable = _unwritable(found)
+        if unwritable:
+            messages.warning(request, f"This cannot be written as YAML yet. {unwritable}")
+            return redirect("contributions:draft", pk=pk)
         return _show_yaml(request, found, _text(found))
-    text = request.POST.get("text", "")
+    text = request.POST.get("text")
     action = request.POST.get("action", "save")
     upload = request.FILES.get("file")
     try:
         if upload is not None:
             text = _read_upload(upload, "The file")
+        elif action == "upload":
+            raise Refused("Choose a file first, then press the button again.")
         services.draft_save(
             draft=found, by=request.user, version=_version(request), changes=DraftChanges(text=text), now=timezone.now()
         )
     except Refused as refused:
         status = 409 if isinstance(refused, ChangedMeanwhile) else 422
-        return _show_yaml(request, found, documents.clean(text), refused=refused, status=status)
+        kept = _text(found) if text is None else documents.clean(text)
+        return _show_yaml(request, found, kept, refused=refused, status=status)
     if upload is not None:
         unreadable = _unreadable(found)
         if unreadable:
@@ -304,10 +320,16 @@ def _text(found: Draft) -> str:
     return services.draft_problems(found).qna.decode()
 
 
-def _show_yaml(
-    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
-) -> HttpResponse:
-    shown = Draft(
+def _unwritable(found: Draft) -> str:
+    """Why the form cannot be written as YAML (signs that no file can hold); empty where it can."""
+    if found.written_as == Draft.WrittenAs.YAML:
+        return ""
+    return next((p.message for p in services.draft_problems(found).problems if p.code == "text-unwritable"), "")
+
+
+def _as_yaml(found: Draft, text: str) -> Draft:
+    """The draft as it would be with ``text`` for its YAML, in memory only."""
+    return Draft(
         author=found.author,
         kind=found.kind,
         path=found.path,
@@ -318,11 +340,15 @@ def _show_yaml(
         document_name=found.document_name,
         document_text=found.document_text,
     )
-    files = services.draft_problems(shown)
+
+
+def _show_yaml(
+    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    files = services.draft_problems(_as_yaml(found, text))
     context = {
         "draft": found,
         "text": text,
-        "problems": files.problems,
         "editor": editor_for(found, files.problems),
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
@@ -338,7 +364,7 @@ def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft's YAML as a file."""
     found = draft_or_404(request, pk)
     response = HttpResponse(_text(found), content_type="text/yaml; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{found.name}.yaml"'
+    response["Content-Disposition"] = content_disposition_header(True, f"{found.name}.yaml")
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -346,6 +372,7 @@ def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
 # --- Submitting and discarding ------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
@@ -382,6 +409,20 @@ def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
         "document_problems": [p for p in files.errors if (p.field or "").startswith("document")],
     }
     return render(request, "contributions/draft_submit.html", context, status=status)
+
+
+@signed_in
+@require_POST
+def draft_detach(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let the next version of what is closed go on as a contribution of its own."""
+    found = draft_or_404(request, pk)
+    try:
+        services.draft_detach(draft=found, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    else:
+        messages.success(request, "This draft is now a contribution of its own. Read it through, then submit it.")
+    return redirect("contributions:draft", pk=pk)
 
 
 @signed_in

@@ -23,6 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.alike import alike_seeds
 from taxonomy_app.contributions.forms import CANNED_REASONS, DecisionForm
@@ -44,7 +45,7 @@ DECIDE = {
 
 def filtered(parameters: QueryDict, user: Any) -> tuple[QuerySet[Submission], dict[str, str]]:
     """The submissions that the address's parameters ask for, and the parameters that were understood."""
-    chosen = {name: parameters.get(name, "").strip()[:100] for name in FILTERS}
+    chosen = {name: documents.clean(parameters.get(name, "")).strip()[:100] for name in FILTERS}
     chosen["state"] = chosen["state"] if chosen["state"] in (*State.values, "all") else State.SUBMITTED
     rows = Submission.objects.select_related("author", "claimed_by")
     if chosen["state"] != "all":

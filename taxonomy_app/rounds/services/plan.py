@@ -32,7 +32,7 @@ from taxonomy_app.rounds.services.run import round_fail, stage_dispatch
 from taxonomy_app.tree.models import IndexState, Leaf, Seed
 from taxonomy_repo.leaf import read_leaf
 from workers.artifacts import ArtifactProblem, ArtifactStore
-from workers.planning import seed_fingerprint
+from workers.planning import data_pairs
 from workers.specs import (
     Document,
     LeafKind,
@@ -41,7 +41,6 @@ from workers.specs import (
     PlannedLeaf,
     Recipe,
     RoundPlan,
-    SeedPair,
     StageKind,
     StageProblem,
     TeacherReference,
@@ -441,7 +440,9 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
             reading.leaf,
             kind=LeafKind(row.kind),
             documents=_documents(pin.path, reading.leaf.document) if pin.teaches else (),
-            data=_data(pin.path, taxonomy_store().read_blob(row.data_blob)) if row.data_blob and pin.teaches else (),
+            data=data_pairs(taxonomy_store().read_blob(row.data_blob), f"{pin.path}/data.jsonl")
+            if row.data_blob and pin.teaches
+            else (),
         )
     except ValueError as error:
         raise PlanProblem(str(error)) from error
@@ -456,18 +457,3 @@ def _documents(path: str, reference: Any) -> list[Document]:
     if not found:
         raise PlanProblem(f"{path} names documents, but none of them is there.")
     return [Document(name=name, text=text, source=reference.repo, commit=reference.commit) for name, text in found]
-
-
-def _data(path: str, data: bytes) -> list[SeedPair]:
-    """The pairs of a foundational leaf's ``data.jsonl``."""
-    pairs = []
-    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            question, answer = str(row["question"]), str(row["answer"])
-        except (ValueError, KeyError, TypeError):
-            raise PlanProblem(f"Line {number} of {path}/data.jsonl is not a question with its answer.") from None
-        pairs.append(SeedPair(fingerprint=seed_fingerprint(question), question=question, answer=answer))
-    return pairs

@@ -44,6 +44,7 @@ ROUTES = {
     "contributions:draft_yaml": Route(args=_draft, get=OWNER, post=OWNER),
     "contributions:draft_download": Route(args=_draft, get=OWNER),
     "contributions:draft_submit": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:draft_detach": Route(args=_draft, post=OWNER),
     "contributions:draft_discard": Route(args=_draft, get=OWNER, post=OWNER),
     "contributions:queue": Route(get=REVIEWERS),
     "contributions:review": Route(args=_submission, get=REVIEWERS),
