@@ -62,6 +62,8 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         """Leaves whose path begins with ``prefix``, to the letter; read from the index of paths."""
         if not prefix:
             return self
+        if "\0" in prefix:  # no path has it, and PostgreSQL refuses the question
+            return self.none()
         if connections[self.db].vendor == "sqlite":
             # SQLite's LIKE takes no index and knows no capitals; its texts are ordered by code point, so a range does.
             return self.filter(path__gte=prefix, path__lt=prefix + chr(0x10FFFF))
