@@ -95,7 +95,7 @@ def test_places_are_suggested_as_one_types_where_a_contribution_begins(
 ) -> None:
     page = page_for(contributor)
     page.goto("/contributions/new/")
-    page.get_by_label("What do you want to teach?").last.press_sequentially("Short lines that rhyme")
+    page.get_by_label("Describe what you want to teach").press_sequentially("Short lines that rhyme")
     start = page.get_by_role("link", name="Start a leaf here in compositional_skills/writing")
     start.click()
     page.wait_for_url("**/contributions/new/?folder=compositional_skills**")
@@ -106,7 +106,7 @@ def test_places_are_found_without_scripts_too(grown: Taxonomy, browser: Any, liv
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
     page.goto("/taxonomy/where/")
-    page.get_by_label("What do you want to teach?").fill("When is it sown, by the note")
+    page.get_by_label("Describe what you want to teach").fill("When is it sown, by the note")
     page.get_by_role("button", name="Find the place").click()
     expect(page.get_by_role("link", name="Sowing dates")).to_be_visible()
     page.goto(grown.leaf(GROUNDED).get_absolute_url())
