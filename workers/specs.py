@@ -292,7 +292,7 @@ class StageSpec(Strict):
     """One attempt at one stage, as it is sent to a GPU worker.
 
     ``plan`` is an artifact with ``plan.json`` (RoundPlan) and ``leaves.jsonl`` (PlannedLeaf, one a line).
-    ``inputs`` are finished artifacts by role (``generation``, ``mixture``, ``tuning``, ``control``);
+    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``);
     ``output`` is the artifact to make, the same for every attempt, so that a new attempt resumes from its parts.
     """
 
@@ -387,6 +387,13 @@ class DroppedSample(Strict):
     filter: str
     reason: str
     score: float | None = None
+
+
+class RowVerdicts(Strict):
+    """``decisions.json`` of a decisions artifact: ids of dropped rows that people restored, of kept ones rejected."""
+
+    restored: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 class FunnelStep(Strict):

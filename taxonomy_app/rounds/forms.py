@@ -145,6 +145,10 @@ class RoundForm(forms.Form):
     seen_by_workers = forms.BooleanField(
         label="The workers see folders and servers that this server does not", required=False
     )
+    holds = forms.BooleanField(
+        label="Wait after generation, so that I can read, restore and reject rows before the student is tuned",
+        required=False,
+    )
     planned_from = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, leaves: Iterable[Leaf], **kwargs: Any) -> None:
@@ -353,6 +357,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "teacher_url": teacher.url or "",
         "teacher_key_variable": teacher.key_variable or "",
         "teacher_profile": teacher.profile,
+        "holds": earlier.holds,
         "planned_from": earlier.pk,
     }
     if plan.student.name == BUNDLED_MODEL:

@@ -16,10 +16,14 @@ from workers.specs import ModelReference, Recipe, RoundPlan, StageKind
 
 
 class RoundState(models.TextChoices):
-    """``cancelling`` lies between the wish to stop and the worker's word that it has."""
+    """``cancelling`` lies between the wish to stop and the worker's word that it has.
+
+    ``held``: the samples are there, and a person reads them before the student is tuned on them.
+    """
 
     PLANNED = "planned", "Planned"
     RUNNING = "running", "Running"
+    HELD = "held", "Waiting for you"
     CANCELLING = "cancelling", "Stopping"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
@@ -79,6 +83,8 @@ class Round(models.Model):
     plan_artifact = models.CharField(max_length=200, blank=True, default="")
     taxonomy_commit = models.CharField(max_length=64)
     estimate = models.JSONField(default=dict)
+    # Whether the round waits after generation until an administrator has looked at the rows.
+    holds = models.BooleanField(default=False)
     planned_from = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="planned_again"
     )
@@ -266,6 +272,8 @@ class RoundEvent(HistoryRow):
         ATTEMPT_LOST = "attempt_lost", "Attempt lost"
         ATTEMPT_CANCELLED = "attempt_cancelled", "Attempt stopped"
         RETRIED = "retried", "Tried again"
+        HELD = "held", "Waiting for a person"
+        WENT_ON = "went_on", "Went on"
         CANCEL_ASKED = "cancel_asked", "Asked to stop"
         CANCELLED = "cancelled", "Cancelled"
         FAILED = "failed", "Failed"
@@ -286,6 +294,32 @@ class RoundEvent(HistoryRow):
         return f"{self.get_what_display()}: {self.reason}"
 
 
+class RowDecision(HistoryRow):
+    """What an administrator decided about one generated row of a round that is held. The last one of a row counts.
+
+    ``sample_id`` is the row's name in the artifact of the generation; ``back`` takes an earlier decision back.
+    """
+
+    class Verdict(models.TextChoices):
+        RESTORE = "restore", "Restored"
+        REJECT = "reject", "Rejected"
+        BACK = "back", "As the filters decided"
+
+    round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="row_decisions")
+    sample_id = models.CharField(max_length=64)
+    leaf_id = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="row_decisions")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["round", "sample_id"], name="rounds_decision_of_row")]
+
+    def __str__(self) -> str:
+        return f"{self.sample_id}: {self.get_verdict_display()}"
+
+
 __all__ = [
     "ACTIVE",
     "UNDER_WAY",
@@ -294,6 +328,7 @@ __all__ = [
     "RoundEvent",
     "RoundLeaf",
     "RoundState",
+    "RowDecision",
     "Stage",
     "StageName",
     "StageState",

@@ -211,6 +211,12 @@ def stage_outlines(
     return tuple(outlines)
 
 
+def stage_with_decisions(output: str, decisions: str) -> str:
+    """The name of a stage's artifact once people have decided about rows: another than without, or with others."""
+    kind, _, digits = output.rpartition("-")
+    return f"{kind}-{content_hash([digits, decisions])[:_NAME_DIGITS]}"
+
+
 # --- What the workers are told of a leaf ----------------------------------------------------------------
 
 

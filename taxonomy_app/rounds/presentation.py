@@ -156,6 +156,8 @@ def happening(round_: Round, views: Sequence[StageView]) -> str:
         return "Planned. Nothing runs until it is started."
     if round_.state == RoundState.CANCELLING:
         return "Stopping: the worker finishes what it is writing and then stops."
+    if round_.state == RoundState.HELD:
+        return "The samples wait to be looked at: restore or reject rows, then let the round go on."
     if round_.state == RoundState.DONE:
         return "Done. The release with its scores is made."
     if round_.state == RoundState.CANCELLED:

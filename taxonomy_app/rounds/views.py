@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,11 +21,12 @@ from taxonomy_app.people.permissions import administrator_required, visible_to_v
 from taxonomy_app.rounds import presentation, services
 from taxonomy_app.rounds.forms import RoundForm, initial_from
 from taxonomy_app.rounds.models import Attempt, Round, RoundState, Stage, StageState
-from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page
+from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page, read_row
 from taxonomy_app.rounds.services.plan import round_estimate
-from taxonomy_app.rounds.services.record import artifact_store
+from taxonomy_app.rounds.services.record import artifact_store, cache_folder
+from taxonomy_app.rounds.services.rows import decisions_of
 from taxonomy_app.tree.models import Leaf
-from workers.artifacts import ArtifactProblem
+from workers.artifacts import Artifact, ArtifactProblem
 from workers.specs import StageKind
 
 ROUNDS_ON_A_PAGE = 20
@@ -103,6 +105,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
       ``teacher_revision``, ``teacher_profile``; ``teacher_url`` and ``teacher_key_variable`` for an endpoint.
     - ``student``: ``bundled`` | ``release`` (if there is a current one: then also the default) | ``other``, with
       ``student_name`` and ``student_revision``.
+    - ``holds``: ``on`` if the round is to wait after generation until an administrator lets it go on.
     - ``seen_by_workers``: ``on`` if folders and servers are to be believed though this server does not see them.
     - ``planned_from``: the id of the round from which this one is planned again.
     """
@@ -123,6 +126,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
                     random_seed=data["random_seed"],
                     title=data["title"],
                     planned_from=earlier,
+                    holds=data["holds"],
                     actor=request.user,
                     now=timezone.now(),
                 )
@@ -390,6 +394,54 @@ def round_again(request: HttpRequest, round_id: UUID) -> HttpResponse:
     return redirect(found)
 
 
+@require_POST
+@administrator_required
+def round_go_on(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Let a round that waits after generation go on, with what was decided about its rows. No fields."""
+    found = _round_or_404(round_id)
+    try:
+        services.round_go_on(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    return redirect(found)
+
+
+@require_POST
+@administrator_required
+def row_decide(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Restore a dropped row, reject a kept one, or take that back, while the round is held.
+
+    Fields: ``show`` (``kept`` or ``dropped``), ``position`` (of the row among them), ``sample`` (its id, so that a
+    wrong position decides nothing), ``verdict`` (``restore``, ``reject``, ``back``), ``query`` (of the page to go back
+    to). Answers 302 to the samples page.
+    """
+    found = _round_or_404(round_id)
+    dropped = request.POST.get("show") == "dropped"
+    position = request.POST.get("position", "")
+    try:
+        row = read_row(
+            _generated(found), int(position) if position.isdecimal() else -1, cache=cache_folder(), dropped=dropped
+        )
+    except ArtifactProblem:
+        row = None
+    if row is None or row.sample.sample_id != request.POST.get("sample"):
+        raise Http404("There is no such row.")
+    try:
+        services.row_decide(
+            round=found, row=row, verdict=request.POST.get("verdict", ""), actor=request.user, now=timezone.now()
+        )
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    # Parsed and written anew: nothing but parameters of this page comes back.
+    query = QueryDict(request.POST.get("query", "")[:2000]).urlencode()
+    back = reverse("rounds:samples", args=[found.pk])
+    return redirect(f"{back}?{query}#row-{row.position}" if query else f"{back}#row-{row.position}")
+
+
+def _generated(found: Round) -> Artifact:
+    return artifact_store().artifact(found.stages.get(kind=StageKind.GENERATION.value).output_artifact)
+
+
 # --- Samples ----------------------------------------------------------------------------------------------
 
 
@@ -420,6 +472,7 @@ def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
         try:
             page = read_page(
                 artifact,
+                cache=cache_folder(),
                 dropped=show == "dropped",
                 number=page_number,
                 size=ROWS_ON_A_PAGE,
@@ -429,9 +482,13 @@ def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
             )
         except ArtifactProblem:
             page = None
+    decisions = decisions_of(found) if found.holds else {}
     context = {
         "round": found,
         "page": page,
+        "rows": [(row, decisions.get(row.sample.sample_id)) for row in page.rows] if page is not None else [],
+        "by_hand": Counter(decision.verdict for decision in decisions.values()),
+        "may_decide": found.state == RoundState.HELD and request.user.is_authenticated and request.user.can_administer,
         "show": show,
         "leaf_id": leaf_id,
         "leaf_path": by_id.get(leaf_id, ""),

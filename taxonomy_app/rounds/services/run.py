@@ -24,7 +24,7 @@ from taxonomy_app.rounds import broker
 from taxonomy_app.rounds.models import ACTIVE, UNDER_WAY, Attempt, Round, RoundState, Stage, StageState
 from taxonomy_app.rounds.services.record import What, artifact_store, event_record, round_change, round_lock
 from workers.artifacts import ArtifactProblem
-from workers.specs import EvaluationResult, Progress, StageProblem, StageReference, StageReport, StageSpec
+from workers.specs import EvaluationResult, Progress, StageKind, StageProblem, StageReference, StageReport, StageSpec
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +164,15 @@ def _after_stage(stage: Stage, now: datetime) -> None:
         _round_cancelled(current, now, "The stage ended before it noticed that it was to stop.")
         return
     following = current.stages.filter(position__gt=stage.position).order_by("position").first()
+    if current.holds and stage.kind == StageKind.GENERATION.value:
+        round_change(current.pk, state=RoundState.HELD)
+        event_record(
+            round_id=current.pk,
+            what=What.HELD,
+            reason="The samples wait for an administrator to look at them.",
+            now=now,
+        )
+        return
     if following is not None:
         stage_dispatch(stage=following, reason=f"{stage.get_kind_display()} is done.", now=now)
         return
@@ -499,7 +508,8 @@ def round_cancel(*, round: Round, actor: Any, now: datetime) -> RoundState:  # n
         if active is not None:
             # Nobody has begun: should a worker take the message yet, it finds the wish to stop and nobody listens.
             _stage_end(active, StageState.CANCELLED, now)
-        _round_cancelled(current, now, "Cancelled before anything ran." if active is None else "Stopped as asked.")
+        nothing_ran = active is None and current.started_at is None
+        _round_cancelled(current, now, "Cancelled before anything ran." if nothing_ran else "Stopped as asked.")
         return RoundState.CANCELLED
 
 

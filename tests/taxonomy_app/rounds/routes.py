@@ -21,6 +21,12 @@ ROUTES = {
     "rounds:round": Route(args=_round, get=EVERYBODY),
     "rounds:progress": Route(args=_round, get=EVERYBODY),
     "rounds:samples": Route(args=_round, get=EVERYBODY),
+    # No row is there to decide about, so even an administrator finds none.
+    "rounds:decide": Route(
+        args=_round,
+        post=Access("sign-in", "forbidden", "forbidden", "forbidden", "missing"),
+    ),
+    "rounds:go_on": Route(args=_round, post=ADMINISTRATORS),
     "rounds:start": Route(args=_round, post=ADMINISTRATORS),
     "rounds:cancel": Route(args=_round, post=ADMINISTRATORS),
     "rounds:retry": Route(args=_round, post=ADMINISTRATORS),
