@@ -350,6 +350,10 @@ class StageReport(Strict):
 # --- Samples ----------------------------------------------------------------------------------------
 
 
+# An answer of at most this many words is short (a phrase or a sentence), as in LAB's first knowledge phase.
+SHORT_ANSWER_WORDS = 20
+
+
 class Message(Strict):
     role: Literal["system", "user", "assistant"]
     content: str
@@ -363,7 +367,7 @@ class SampleMetadata(Strict):
 
     leaf_id: str
     leaf_path: str
-    origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release"]
+    origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release", "imported"]
     length: Literal["short", "long"] = "short"
     pipeline: str = ""
     pipeline_hash: str = ""

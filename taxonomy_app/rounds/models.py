@@ -57,6 +57,10 @@ UNDER_WAY = (RoundState.RUNNING, RoundState.CANCELLING)
 
 
 class RoundQuerySet(models.QuerySet["Round"]):
+    def whole(self) -> RoundQuerySet:
+        """Rounds that end with a release; previews do not."""
+        return self.filter(preview_of__isnull=True)
+
     def newest_first(self) -> RoundQuerySet:
         return self.order_by("-number")
 
@@ -72,11 +76,12 @@ class Round(models.Model):
     """One run of generation, mixture, tuning and evaluation on a fixed taxonomy commit.
 
     ``plan`` is a ``workers.specs.RoundPlan``; ``plan_artifact`` is set once the plan and the texts it names have been
-    written for the workers. ``revision`` grows with every change that a page shows.
+    written for the workers. ``revision`` grows with every change that a page shows. A preview (``preview_of``) is a
+    round that ends after generating a few rows of each leaf; it has no number of its own.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    number = models.PositiveIntegerField(unique=True)
+    number = models.PositiveIntegerField(unique=True, null=True)
     title = models.CharField(max_length=120)
     plan = models.JSONField()
     plan_hash = models.CharField(max_length=64, db_index=True)
@@ -88,6 +93,7 @@ class Round(models.Model):
     planned_from = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="planned_again"
     )
+    preview_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="previews")
     state = models.CharField(max_length=20, choices=RoundState.choices, default=RoundState.PLANNED, db_index=True)
     problem = models.JSONField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0)
@@ -105,6 +111,11 @@ class Round(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=RoundState.values), name="rounds_round_state_known"),
             models.CheckConstraint(
+                condition=Q(number__isnull=True, preview_of__isnull=False)
+                | Q(number__isnull=False, preview_of__isnull=True),
+                name="rounds_round_has_number_unless_preview",
+            ),
+            models.CheckConstraint(
                 condition=Q(started_at__isnull=False) | Q(state__in=[RoundState.PLANNED, RoundState.CANCELLED]),
                 name="rounds_round_started_has_time",
             ),
@@ -116,7 +127,7 @@ class Round(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Round {self.number}"
+        return f"Round {self.number}" if self.number is not None else self.title
 
     def get_absolute_url(self) -> str:
         return reverse("rounds:round", args=[self.pk])

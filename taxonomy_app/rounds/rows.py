@@ -10,7 +10,7 @@ import json
 import os
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.artifacts import Artifact, ArtifactProblem
-from workers.specs import DroppedSample, FunnelStep, Sample
+from workers.interchange import FILE_OF_PHASE, exported_lines
+from workers.specs import DroppedSample, FunnelStep, Recipe, Sample
 
 KEPT, DROPPED = "samples.jsonl", "dropped.jsonl"
 # How many rows a search for words reads before the page says that it stopped.
@@ -267,3 +268,21 @@ def filters_of(funnels: dict[str, LeafFunnel]) -> list[tuple[str, int]]:
     for leaf in funnels.values():
         total.update(leaf.dropped)
     return total.most_common()
+
+
+def training_lines(mixture: Artifact, recipe: Recipe, name: str) -> Iterator[str] | None:
+    """The lines of one of InstructLab's files from a finished mixture; None where it has no phase for that file."""
+    try:
+        phases = [
+            phase for phase in mixture.read_json("phases.json")["phases"] if FILE_OF_PHASE.get(phase["name"]) == name
+        ]
+    except (ArtifactProblem, TypeError, KeyError):
+        return None
+    unmasked = {phase.name for phase in recipe.tuning.phases if phase.loss_on == "all_but_system"}
+
+    def lines() -> Iterator[str]:
+        for phase in phases:
+            samples = (Sample.model_validate_json(line) for line in mixture.lines(phase["file"]) if line)
+            yield from exported_lines(samples, unmask=phase["name"] in unmasked)
+
+    return lines() if phases else None

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, Q
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,12 +21,14 @@ from taxonomy_app.people.permissions import administrator_required, visible_to_v
 from taxonomy_app.rounds import presentation, services
 from taxonomy_app.rounds.forms import RoundForm, initial_from
 from taxonomy_app.rounds.models import Attempt, Round, RoundState, Stage, StageState
-from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page, read_row
+from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page, read_row, training_lines
 from taxonomy_app.rounds.services.plan import round_estimate
+from taxonomy_app.rounds.services.preview import preview_pace
 from taxonomy_app.rounds.services.record import artifact_store, cache_folder
 from taxonomy_app.rounds.services.rows import decisions_of
 from taxonomy_app.tree.models import Leaf
 from workers.artifacts import Artifact, ArtifactProblem
+from workers.interchange import FILE_OF_PHASE
 from workers.specs import StageKind
 
 ROUNDS_ON_A_PAGE = 20
@@ -45,7 +47,8 @@ MOST_LOG_CHARACTERS = 200_000
 def round_list(request: HttpRequest) -> HttpResponse:
     """All rounds, the newest first."""
     rounds = (
-        Round.objects.newest_first()
+        Round.objects.whole()
+        .newest_first()
         .defer("plan")
         .select_related("created_by", "release")
         .annotate(leaf_count=Count("leaves", filter=Q(leaves__taught_count__gt=0)))
@@ -196,7 +199,8 @@ def _round_or_404(round_id: UUID | str) -> Round:
 @visible_to_visitors
 def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
     """One round: what is happening, its plan, its results, its history."""
-    found = get_object_or_404(Round.objects.select_related("created_by", "planned_from", "release"), pk=round_id)
+    rounds = Round.objects.select_related("created_by", "planned_from", "preview_of", "release")
+    found = get_object_or_404(rounds, pk=round_id)
     plan = found.read_plan()
     context = _live(request, found)
     stages = {view.stage.kind: view.stage for view in context["views"]}
@@ -214,15 +218,17 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "leaves": leaves,
         "leaf_rows": [(leaf, funnels.get(str(leaf.leaf_id))) for leaf in leaves],
         "generation": generation,
+        "training_files": _training_files(stages) if context["administers"] else [],
         "has_funnel": bool(funnels),
         "filters": filters_of(funnels),
         "totals": _totals(funnels),
         "empty_leaves": empty_leaves(found, funnels),
-        "unscored": _unscored(stages[StageKind.EVALUATION.value].result),
+        "unscored": _unscored(stages),
+        **_preview(found),
         "judges": _judges(generation.result),
         "eyebrow": "" if found.title == str(found) else str(found),
         "leaf_hint": f"{leaves.paginator.count} in this round",
-        "cost_hint": f"Estimated at {presentation.duration_words(found.estimate.get('seconds'))}",
+        "cost_hint": f"Estimated at {presentation.duration_words(found.estimate['seconds'])}" if found.estimate else "",
         "dropped_url": f"{reverse('rounds:samples', args=[found.pk])}?show=dropped" if funnels else "",
         "history_hint": f"The last {EVENTS_SHOWN} entries" if len(events) > EVENTS_SHOWN else "",
         "failed_kind": failed.kind if failed else "",
@@ -313,10 +319,33 @@ def empty_leaves(found: Round, funnels: dict[str, LeafFunnel]) -> list[str]:
     return list(found.leaves.filter(leaf_id__in=empty[:MOST_EMPTY_LEAVES]).values_list("path", flat=True))
 
 
-def _unscored(result: dict[str, Any]) -> list[tuple[str, list[str]]]:
+def _preview(found: Round) -> dict[str, Any]:
+    """The newest preview of a planned round, and what its pace says about the round."""
+    if found.state != RoundState.PLANNED:
+        return {}
+    preview = found.previews.order_by("-created_at").first()
+    pace = preview_pace(preview, int(found.estimate.get("samples") or 0)) if preview is not None else None
+    return {
+        "preview": preview,
+        "pace": pace,
+        "pace_words": presentation.duration_words(pace.seconds) if pace is not None else "",
+    }
+
+
+def _unscored(stages: dict[str, Stage]) -> list[tuple[str, list[str]]]:
     """Leaves with held-out seeds that the evaluation had to leave out, and why (``workers.evaluation.stage``)."""
-    left_out = result.get("left_out")
+    evaluation = stages.get(StageKind.EVALUATION.value)
+    left_out = evaluation.result.get("left_out") if evaluation is not None else None
     return sorted(left_out.items()) if isinstance(left_out, dict) else []
+
+
+def _training_files(stages: dict[str, Stage]) -> list[str]:
+    """Names of the files that ``round_data`` has of a round, those without a sample left out."""
+    mixture = stages.get(StageKind.MIXTURE.value)
+    if mixture is None or mixture.state != StageState.DONE:
+        return []
+    phases = mixture.result.get("phases") or ()
+    return sorted({FILE_OF_PHASE[phase["name"]] for phase in phases if phase.get("samples")})
 
 
 def _judges(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -363,6 +392,19 @@ def round_begin(request: HttpRequest, round_id: UUID) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, error.messages[0])
     return redirect(found)
+
+
+@require_POST
+@administrator_required
+def round_look_ahead(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Have a few rows of every leaf of a planned round written. No fields; answers 302 to the preview's page."""
+    found = _round_or_404(round_id)
+    try:
+        preview = services.round_preview(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+        return redirect(found)
+    return redirect(preview)
 
 
 @require_POST
@@ -503,3 +545,22 @@ def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "generation": generation,
     }
     return render(request, "rounds/samples.html", context)
+
+
+@require_GET
+@administrator_required
+def round_data(request: HttpRequest, round_id: UUID, name: str) -> StreamingHttpResponse:
+    """What the round's student was tuned on, as InstructLab's training reads it (``workers.interchange``).
+
+    ``name``: ``knowledge_train_msgs`` or ``skills_train_msgs``. Written while it is read: nothing is held whole.
+    """
+    found = get_object_or_404(Round, pk=round_id)
+    mixture = found.stages.filter(kind=StageKind.MIXTURE.value, state=StageState.DONE).first()
+    lines = training_lines(artifact_store().artifact(mixture.output_artifact), found.recipe, name) if mixture else None
+    if lines is None:
+        raise Http404("The round has no such data.")
+    return StreamingHttpResponse(
+        lines,
+        content_type="application/jsonl; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="round-{found.number}-{name}.jsonl"'},
+    )

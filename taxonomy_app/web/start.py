@@ -33,5 +33,5 @@ def start_page(user: Any) -> dict[str, Any]:
     if user.can_review:
         shown["queue"] = list(Submission.objects.queue().exclude(author=user)[:_SHOWN])
     if user.can_administer:
-        shown["rounds"] = list(Round.objects.order_by("-number")[:3])
+        shown["rounds"] = list(Round.objects.whole().order_by("-number")[:3])
     return shown

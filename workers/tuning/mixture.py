@@ -21,6 +21,7 @@ from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.generation.documents import chunks_of, count_tokens_of
 from workers.generation.rows import user_text
 from workers.specs import (
+    SHORT_ANSWER_WORDS,
     Document,
     DroppedSample,
     LeafKind,
@@ -40,8 +41,6 @@ from workers.tuning.general_chats import general_chats, normalised
 
 PHASES_FILE = "phases.json"
 CONTROL = "control"
-# An answer of at most this many words is short (a phrase or a sentence), as in LAB's first knowledge phase.
-SHORT_ANSWER_WORDS = 20
 # Where a sample goes whose own phase the recipe does not have: nothing that was taught is left out silently.
 _INSTEAD: dict[str, tuple[str, ...]] = {
     "knowledge_short": ("knowledge_short", "knowledge_long", "stacked", "skills"),

@@ -318,7 +318,7 @@ def _estimate(plan: RoundPlan, choices: Sequence[LeafChoice], outlines: Sequence
 def measured_stages() -> list[Measured]:
     """What the stages of the last finished rounds took, as ``estimate`` wants it; reused ones took nothing."""
     found = []
-    last = Round.objects.filter(state=RoundState.DONE).newest_first()[:_MEASURED_ROUNDS]
+    last = Round.objects.whole().filter(state=RoundState.DONE).newest_first()[:_MEASURED_ROUNDS]
     for done in last.prefetch_related("stages"):
         work = {stage["kind"]: stage["work"] for stage in done.estimate.get("stages", [])}
         plan = done.read_plan()

@@ -176,6 +176,11 @@ def _after_stage(stage: Stage, now: datetime) -> None:
     if following is not None:
         stage_dispatch(stage=following, reason=f"{stage.get_kind_display()} is done.", now=now)
         return
+    if current.preview_of_id is not None:
+        round_change(current.pk, state=RoundState.DONE, ended_at=now, problem=None)
+        event_record(round_id=current.pk, what=What.DONE, reason="The preview is made.", now=now)
+        round_change(current.preview_of_id)
+        return
     _release_make(current, stage, now)
 
 

@@ -244,3 +244,29 @@ def test_a_round_is_planned_to_wait_by_the_form(client_for: ClientFor, administr
     make_leaf("compositional_skills/writing/haiku")
     client_for(administrator).post(reverse("rounds:new"), {"recipe": "quick", "holds": "on"})
     assert Round.objects.get().holds
+
+
+# --- Training data ------------------------------------------------------------------------------------------------
+
+
+def test_the_data_of_a_round_is_downloaded_as_instructlab_reads_it(
+    administrator: User, fake_broker: FakeBroker, client_for: ClientFor
+) -> None:
+    running = make_running(administrator)
+    run_stage(fake_broker, running)
+    artifact = artifact_store().artifact(fake_broker.specs[-1].output)
+    made = [sample("leaf-1", "knowledge/a", n) for n in range(3)]
+    artifact.write_text("stacked.jsonl", "".join(row.model_dump_json() + "\n" for row in made))
+    artifact.write_json("phases.json", {"phases": [{"name": "stacked", "file": "stacked.jsonl"}]})
+    artifact.write_json("result.json", {"phases": [{"name": "stacked", "samples": 3}]})
+    artifact.finish(kind="mixture")
+    run_all(fake_broker, running)
+    client = client_for(administrator)
+    address = reverse("rounds:data", args=[running.pk, "skills_train_msgs"])
+    assert address in client.get(running.get_absolute_url()).text
+    answer = client.get(address)
+    rows_ = [json.loads(line) for line in answer.getvalue().decode().splitlines()]  # type: ignore[attr-defined]
+    assert [row["id"] for row in rows_] == [row.sample_id for row in made]
+    assert rows_[0]["messages"][-1] == {"role": "assistant", "content": "Answer 0."}
+    for name in ("knowledge_train_msgs", "secrets"):
+        assert client.get(reverse("rounds:data", args=[running.pk, name])).status_code == 404
