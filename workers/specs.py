@@ -172,6 +172,8 @@ class GenerationRecipe(Strict):
     """How many samples are asked of the teacher for each leaf, and by what means they are kept.
 
     ``samples_per_leaf`` counts samples wanted after filters; ``attempts_factor`` bounds what is asked for it.
+    ``judge_form``: a teacher that grades does so in one constrained ``token``, or ``written``, after saying why: a
+    hundred times the tokens, to compare with.
     """
 
     samples_per_leaf: int = Field(default=30, ge=1, le=100_000)
@@ -180,6 +182,7 @@ class GenerationRecipe(Strict):
     max_answer_tokens: int = Field(default=256, ge=8)
     chunk_tokens: int = Field(default=384, ge=64)
     judge: bool = True
+    judge_form: Literal["token", "written"] = "token"
     near_duplicate_threshold: float = Field(default=0.8, gt=0.0, le=1.0)
 
 

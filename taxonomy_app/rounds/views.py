@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -36,6 +39,7 @@ LEAVES_ON_A_PAGE = 25
 ROWS_ON_A_PAGE = 15
 EVENTS_SHOWN = 60
 MOST_EMPTY_LEAVES = 500
+LINES_IN_A_PIECE = 500
 MOST_LOG_CHARACTERS = 200_000
 
 
@@ -103,6 +107,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
       repeated. Both count with ``choose=some`` only.
     - ``recipe``: a name of ``workers.recipes`` (``quick``, ``lab``, ...).
     - ``samples_per_leaf``, ``held_out_percent``, ``benchmark_limit``: numbers in the recipe's place.
+    - ``judge``: ``recipe`` | ``token`` | ``written`` | ``none``.
     - ``control``: ``recipe`` | ``yes`` | ``no``. ``random_seed``: a number; without it, the round's number.
     - ``teacher_source``: ``auto`` | ``vllm`` | ``transformers`` | ``endpoint``; ``teacher_model``,
       ``teacher_revision``, ``teacher_profile``; ``teacher_url`` and ``teacher_key_variable`` for an endpoint.
@@ -560,7 +565,13 @@ def round_data(request: HttpRequest, round_id: UUID, name: str) -> StreamingHttp
     if lines is None:
         raise Http404("The round has no such data.")
     return StreamingHttpResponse(
-        lines,
+        _in_pieces(lines),
         content_type="application/jsonl; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="round-{found.number}-{name}.jsonl"'},
     )
+
+
+async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
+    """Some lines at a time, read beside the event loop: an ordinary iterator would be read to its end first."""
+    while piece := await sync_to_async(lambda: "".join(itertools.islice(lines, LINES_IN_A_PIECE)))():
+        yield piece

@@ -249,9 +249,11 @@ def test_a_round_is_planned_to_wait_by_the_form(client_for: ClientFor, administr
 # --- Training data ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
 def test_the_data_of_a_round_is_downloaded_as_instructlab_reads_it(
-    administrator: User, fake_broker: FakeBroker, client_for: ClientFor
+    administrator: User, fake_broker: FakeBroker, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("taxonomy_app.rounds.views.LINES_IN_A_PIECE", 2)
     running = make_running(administrator)
     run_stage(fake_broker, running)
     artifact = artifact_store().artifact(fake_broker.specs[-1].output)
@@ -265,7 +267,7 @@ def test_the_data_of_a_round_is_downloaded_as_instructlab_reads_it(
     address = reverse("rounds:data", args=[running.pk, "skills_train_msgs"])
     assert address in client.get(running.get_absolute_url()).text
     answer = client.get(address)
-    rows_ = [json.loads(line) for line in answer.getvalue().decode().splitlines()]  # type: ignore[attr-defined]
+    rows_ = [json.loads(line) for line in b"".join(answer).decode().splitlines()]
     assert [row["id"] for row in rows_] == [row.sample_id for row in made]
     assert rows_[0]["messages"][-1] == {"role": "assistant", "content": "Answer 0."}
     for name in ("knowledge_train_msgs", "secrets"):
