@@ -298,9 +298,9 @@ class TeacherClient:
     async def _tried(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         trouble: Exception | str = ""
         attempt = limited = 0
-        while attempt < self.attempts and not self.pace.gone:
+        while attempt < self.attempts and not self.pace.gone():
             async with self.pace.turn() as alone:
-                if self.pace.gone:
+                if self.pace.gone():
                     break
                 try:
                     async with self._open.post(self.endpoint.url + route, json=body, allow_redirects=False) as answer:
