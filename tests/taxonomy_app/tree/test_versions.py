@@ -123,14 +123,14 @@ def test_a_change_leads_to_the_submission_it_came_from_and_to_no_other(
     leaf = taxonomy.leaf(FREEFORM)
     submit(leaf, contributor, now, "committed")
     made = Submission.objects.get()
-    for day, named in enumerate((f"S{made.pk} r1", "S99999 r1", "from elsewhere")):
+    for day, named in enumerate((f"S{made.pk}/1", "S99999/1", "from elsewhere")):
         commit(
             taxonomy,
             {f"{FREEFORM}/qna.yaml": document(f"Turn {day}")},
             day=day,
             trailers={"Submission": named},
         )
-    commit(taxonomy, {f"{GROUNDED}/qna.yaml": document("Turn")}, trailers={"Submission": f"S{made.pk} r1"}, day=4)
+    commit(taxonomy, {f"{GROUNDED}/qna.yaml": document("Turn")}, trailers={"Submission": f"S{made.pk}/1"}, day=4)
     services.index_update(now=now)
     leaf = taxonomy.leaf(FREEFORM)
     assert [step.submission for step in steps(leaf)] == [None, made, None, None]
