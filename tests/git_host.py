@@ -52,12 +52,17 @@ def make_certificate(folder: Path, name: str = HOST) -> tuple[Path, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    certificate, secret = folder / f"{name}.crt", folder / f"{name}.key"
+    certificate, secret = certificate_in(folder, name)
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     secret.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate, secret
+
+
+def certificate_in(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where :func:`make_certificate` put a certificate and its key."""
+    return folder / f"{name}.crt", folder / f"{name}.key"
 
 
 @dataclass
@@ -128,12 +133,15 @@ def commit_files(work: Path, files: dict[str, bytes | None], message: str = "Cha
 
 
 @contextmanager
-def git_host(folder: Path, name: str = HOST) -> Iterator[GitHost]:
-    """A host that serves bare repositories in ``folder`` while the block lasts; its certificate is for ``name``."""
+def git_host(folder: Path, name: str = HOST, sharing: Path | None = None) -> Iterator[GitHost]:
+    """A host that serves bare repositories in ``folder`` while the block lasts; its certificate is for ``name``.
+
+    ``sharing``: the folder of a host whose certificate it has as well, so that who trusts the one trusts the other.
+    """
     backend = Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip())
     if not (backend / "git-http-backend").exists() or shutil.which("git") is None:
         pytest.skip("git-http-backend is not on this machine: tests against a code host are skipped.")
-    certificate, secret = make_certificate(folder, name)
+    certificate, secret = make_certificate(folder, name) if sharing is None else certificate_in(sharing, name)
     handler = type("Handler", (_Handler,), {"program": backend / "git-http-backend"})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -28,6 +28,7 @@ from taxonomy_repo.documents import DocumentProblem, DocumentStore
 from taxonomy_repo.identity import Files, LeafStep
 from taxonomy_repo.leaf import KnowledgeSeed, leaf_kind, read_leaf
 from taxonomy_repo.leaf import Leaf as Document
+from taxonomy_repo.maintenance import maintain
 from taxonomy_repo.store import CommitInfo, StoreProblem, TaxonomyStore
 from workers.planning import seed_fingerprint
 
@@ -122,6 +123,20 @@ def index_rebuild(*, now: datetime) -> IndexResult:
         Folder.objects.all().delete()
         Leaf.objects.all().delete()
         return index_update(now=now)
+
+
+def repositories_maintain() -> None:
+    """Repack the taxonomy and its documents where they need it. Commits and pages go on meanwhile."""
+    for store in (taxonomy_store(), document_store()):
+        if not (store.repository.path / "objects").is_dir():
+            continue  # a new installation has no documents yet
+        result = maintain(store.repository)
+        if result.done:
+            before, after = result.before, result.after
+            _LOG.info(
+                "Tidied %s: %d single objects and %d packs are now %d and %d.",
+                store.repository.path.name, before.loose, before.packs, after.loose, after.packs,
+            )  # fmt: skip
 
 
 def _knows(store: TaxonomyStore, head: str, commit: str) -> bool:
@@ -306,13 +321,24 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
         "patterns": list(reference.patterns),
         "files": [],
         "problem": "",
+        "code": "",
     }
     try:
         files = document_store().blobs(reference)
         found["files"] = [{"name": name, "blob": blob} for name, blob in files.items()]
     except (DocumentProblem, StoreProblem) as error:
-        found["problem"] = str(error)
+        found["problem"], found["code"] = str(error), error.code
     return found
+
+
+def documents_refresh(*, leaf: Leaf, problem: str = "", code: str = "", tried_at: datetime | None = None) -> None:
+    """Look again for a leaf's documents, after they were fetched; or say why they could not be, and when."""
+    reading = read_leaf(taxonomy_store().read_blob(leaf.blob), leaf.path)
+    found = _documents_of(reading.leaf) if reading.leaf else None
+    if found is not None and problem:
+        found |= {"problem": problem, "code": code, "tried_at": tried_at.isoformat() if tried_at else None}
+    # Not where the leaf was changed meanwhile: the index has looked for that version's documents itself.
+    Leaf.objects.filter(pk=leaf.pk, blob=leaf.blob).update(document=found)
 
 
 def _version_of(leaf: int, position: int, info: CommitInfo, step: LeafStep) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def converted(name: str, data: bytes, *, seconds: float = SECONDS) -> str:
     if ending is None:
         raise DocumentProblem("document-kind", _unknown_kind(short))
     if ending in _PLAIN:
-        return document_text(f"document{ending}", data)
+        # Under a name that can be kept: here it is only for what is said of it.
+        return document_text(re.sub(r"[^A-Za-z0-9._-]+", "-", short).lstrip(".-_") or f"document{ending}", data)
     if len(data) > MOST_BYTES_TO_CONVERT:
         raise DocumentProblem(
             "document-size",

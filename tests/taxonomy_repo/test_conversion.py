@@ -107,6 +107,14 @@ def test_asciidoc_reads_no_file_of_this_machine(tmp_path: Path) -> None:
         assert "a secret of the installation" not in converted("lock.adoc", f"= Pell lock\n\n{trick}\n".encode())
 
 
+def test_a_web_page_reads_no_file_of_this_machine(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.html"
+    secret.write_text("<p>a secret of the installation</p>")
+    for address in (str(secret), secret.as_uri()):
+        page = f'<p>Said.</p><iframe src="{address}"></iframe><p>Done.</p>'
+        assert converted("lock.html", page.encode()) == "Said.\n\nDone.\n"
+
+
 def test_plain_texts_are_taken_as_they_are() -> None:
     assert converted("a.md", b"# A\r\n") == "# A\n"
     assert converted("a.TXT", "ä\n".encode()) == "ä\n"

@@ -78,15 +78,21 @@ def test_a_host_that_is_not_listed_is_not_asked(host: GitHost, filled: Path, sto
     assert host.requests == []
 
 
-def test_a_redirect_is_not_followed(host: GitHost, filled: Path, store: TaxonomyStore, tmp_path: Path) -> None:
+def test_a_redirect_is_not_followed_even_to_a_host_that_would_answer(
+    host: GitHost, filled: Path, store: TaxonomyStore, tmp_path: Path
+) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    with git_host(folder) as elsewhere:
+    with git_host(folder, sharing=host.folder) as elsewhere:
+        git("clone", "--quiet", "--bare", str(filled), str(folder / "taxonomy.git"), cwd=folder)
+        # It would be found there: that it is not fetched is because nobody asks.
+        assert fetch(store, RemoteBranch("probe", elsewhere.url("taxonomy.git")), GitProgram(elsewhere.rules()))
+        elsewhere.requests.clear()
         host.redirect_to = f"https://localhost:{elsewhere.port}"
         assert code(store, host) == "moved"
-        host.redirect_to = host.url("").rstrip("/")
-        assert code(store, host) == "moved"
         assert elsewhere.requests == []
+    host.redirect_to = host.url("").rstrip("/")
+    assert code(store, host) == "moved"
 
 
 def test_a_certificate_of_nobody_is_not_trusted(host: GitHost, filled: Path, store: TaxonomyStore) -> None:
