@@ -125,7 +125,7 @@ def _messages(row: dict[str, Any], place: str) -> list[Message]:
                 found += _turns(turn["content"])
             continue
         try:
-            found.append(Message(role=turn.get("role"), content=turn["content"]))
+            found.append(Message.model_validate({"role": turn.get("role"), "content": turn["content"]}))
         except ValidationError:
             raise InterchangeProblem(f"{place} has a message of the unknown role {turn.get('role')!r}.") from None
     if not found or found[-1].role != "assistant" or not found[-1].content.strip():

@@ -140,6 +140,7 @@ class TeacherClient:
         self.endpoint = endpoint
         self.usage = Usage()
         self.attempts = attempts
+        self.max_in_flight = max_in_flight
         self.pace = Pace(attempts=attempts, backoff=backoff)
         self._slots = asyncio.Semaphore(max_in_flight)
         self._read_timeout = read_timeout
@@ -298,9 +299,9 @@ class TeacherClient:
     async def _tried(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         trouble: Exception | str = ""
         attempt = limited = 0
-        while attempt < self.attempts and not self.pace.gone:
+        while attempt < self.attempts and not self.pace.gone():
             async with self.pace.turn() as alone:
-                if self.pace.gone:
+                if self.pace.gone():
                     break
                 try:
                     async with self._open.post(self.endpoint.url + route, json=body, allow_redirects=False) as answer:

@@ -41,7 +41,6 @@ class Pace:
         """Whether only one request at a time may try."""
         return self._failures >= FAILURES_TO_OPEN
 
-    @property
     def gone(self) -> bool:
         """Whether there is no sense in trying any more."""
         if self._failures >= FAILURES_TO_OPEN + self.attempts:

@@ -40,7 +40,7 @@ JUDGES: dict[str, type[Likelihood] | type[Choice] | type[Written]] = {
 
 def judge_of(teacher: Teacher, recipe: GenerationRecipe) -> Judge | None:
     """The judge that the teacher's profile names; none where it lives by probabilities and the server tells none."""
-    name = teacher.profile.judge
+    name: str | None = teacher.profile.judge
     if name == Choice.name and recipe.judge_form == "written":
         name = Written.name
     if name is None or (name == Likelihood.name and not teacher.probabilities):
