@@ -18,6 +18,7 @@ OPEN_ROUTES = frozenset(
         "people:choose_password",
         "web:health",
         "web:theme",
+        "web:shortcuts",
         "web:robots",
         "web:manifest",
         "web:favicon",
