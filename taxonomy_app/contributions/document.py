@@ -62,8 +62,9 @@ _DOCUMENT_BLOCK = re.compile(r"^document:\n(?:[ -].*\n)+", re.MULTILINE)
 _SHOWN_IN_FORM = frozenset({"empty-text", "missing-key", "too-few", "duplicate-item", "not-text"})
 
 
-# The public tools take a leaf without its sources; here nobody reviews one, so they are asked for before.
-_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete"})
+# The public tools take an empty leaf, one without its sources, and sources under any licence; here nobody reviews
+# these, so what is missing is asked for before.
+_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "licence-not-allowed", "empty-file"})
 
 
 class NotAForm(ValueError):
@@ -284,6 +285,16 @@ def form_from_text(text: str, *, kind: str, path: str) -> tuple[Form, str]:
         contexts = any(isinstance(seed, SeedExample) and seed.context for seed in reading.leaf.seed_examples)
         kind = Kind.GROUNDED if contexts else Kind.FREEFORM
     return form_from_leaf(reading.leaf, kind=kind), kind
+
+
+def leaf_from_text(text: str, *, kind: str, path: str) -> Leaf:
+    """The leaf that YAML text holds, for showing it beside another version.
+
+    Raises:
+        NotAForm: as ``form_from_text`` does.
+    """
+    form, kind = form_from_text(text, kind=kind, path=path)
+    return leaf_from_form(form, kind=kind)
 
 
 def first_sentence(problems: Sequence[Problem]) -> str:

@@ -61,3 +61,42 @@ def test_any_host_at_all_is_no_setting(text: str) -> None:
 
 def test_hosts_are_taken_without_the_spaces_around_them() -> None:
     assert environment.hosts({"SEEDBED_HOSTS": "seedbed.example, .example.org"}) == ["seedbed.example", ".example.org"]
+
+
+def test_hosts_that_may_be_talked_to_are_public_code_hosts_unless_said_otherwise(tmp_path: Path) -> None:
+    rules = environment.network_rules({})
+    assert rules.hosts == ("github.com", "gitlab.com", "codeberg.org")
+    assert (rules.private_networks, rules.certificates) == ((), None)
+    authority = tmp_path / "authority.pem"
+    authority.write_text("x")
+    rules = environment.network_rules(
+        {
+            "SEEDBED_REMOTE_HOSTS": "Git.Example.org:8443, .inner.example,[::1]:443",
+            "SEEDBED_REMOTE_PRIVATE_NETWORKS": "10.20.0.0/16, fd00::/8",
+            "SEEDBED_REMOTE_CERTIFICATES": str(authority),
+            "SEEDBED_REMOTE_SECONDS": "30",
+            "SEEDBED_REMOTE_MEGABYTES": "2",
+        }
+    )
+    assert rules.hosts == ("git.example.org:8443", ".inner.example", "[::1]:443")
+    assert [str(network) for network in rules.private_networks] == ["10.20.0.0/16", "fd00::/8"]
+    assert (rules.certificates, rules.seconds, rules.most_bytes) == (authority, 30.0, 2_000_000)
+    assert environment.network_rules({"SEEDBED_REMOTE_HOSTS": ""}).hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SEEDBED_REMOTE_HOSTS", "https://github.com"),
+        ("SEEDBED_REMOTE_HOSTS", "*"),
+        ("SEEDBED_REMOTE_HOSTS", "github.com/name"),
+        ("SEEDBED_REMOTE_PRIVATE_NETWORKS", "home"),
+        ("SEEDBED_REMOTE_PRIVATE_NETWORKS", "10.20.0.1/16"),
+        ("SEEDBED_REMOTE_CERTIFICATES", "/nowhere/authority.pem"),
+        ("SEEDBED_REMOTE_SECONDS", "soon"),
+        ("SEEDBED_REMOTE_MEGABYTES", "0"),
+    ],
+)
+def test_rules_for_other_hosts_that_are_not_understood_are_one_sentence(name: str, value: str) -> None:
+    with pytest.raises(EnvironmentProblem, match=name):
+        environment.network_rules({name: value})

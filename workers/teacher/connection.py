@@ -10,8 +10,9 @@ from pathlib import Path
 
 from workers.artifacts import ArtifactStore
 from workers.environment import EnvironmentProblem, SharedSettings, read_text
-from workers.models import ModelProblem, resolve
-from workers.specs import StageProblem, TeacherReference
+from workers.model_folder import ModelProblem
+from workers.models import resolve
+from workers.specs import StageProblem, TeacherReference, is_key_variable
 from workers.teacher.client import Endpoint, TeacherClient, TeacherProblem, endpoint_url
 from workers.teacher.profiles import TeacherProfile, UnknownProfile, teacher_profile
 from workers.teacher.server import installed_source, new_server
@@ -33,15 +34,12 @@ class Teacher:
 def endpoint_key(variable: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
     """The key in the environment variable that a plan names, or in the file that ``<variable>_FILE`` names.
 
-    Only names that are meant for teachers are read: a plan must not be able to send a worker's other secrets to an
-    address of its choice.
-
     Raises:
         TeacherProblem: the variable is not such a one, or not set.
     """
     if variable is None:
         return None
-    if not (variable.startswith("SEEDBED_TEACHER_KEY") or variable.endswith("_API_KEY")):
+    if not is_key_variable(variable):
         raise TeacherProblem(
             StageProblem(
                 code="teacher_key",

@@ -46,8 +46,12 @@ from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.people.permissions import signed_in
 from taxonomy_app.tree.models import Folder, Leaf
+from taxonomy_repo.conversion import MOST_BYTES_TO_CONVERT, converted
+from taxonomy_repo.documents import DocumentProblem
 
 MOST_PLACES = 40
+# The author waits for it. What takes longer is for an administrator, whose documents the worker converts.
+_CONVERSION_SECONDS = 25.0
 
 
 def draft_or_404(request: HttpRequest, pk: int) -> Draft:
@@ -213,7 +217,7 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
     name, text = request.POST.get("document_name"), request.POST.get("document_text")
     upload = request.FILES.get("document_file")
     if upload is not None:
-        name, text = upload.name, _read_upload(upload, "The document")
+        name, text = upload.name, _read_document(upload)
     return DraftChanges(
         form=form if _touches_form(fields, action) else None,
         attribution=sources,
@@ -242,6 +246,17 @@ def _read_upload(upload: Any, what: str) -> str:
             f"{what} {upload.name} is not plain text in UTF-8 (byte {error.start + 1} is not). "
             "Save it as plain text with the encoding UTF-8 and upload it again."
         ) from None
+
+
+def _read_document(upload: Any) -> str:
+    """The text of a document, converted where it is of another kind than text."""
+    if upload.size > MOST_BYTES_TO_CONVERT:
+        most = MOST_BYTES_TO_CONVERT // 1_000_000
+        raise Refused(f"The document is larger than {most} MB. Split it, or give the part that the seeds are about.")
+    try:
+        return converted(upload.name, upload.read(), seconds=_CONVERSION_SECONDS)
+    except DocumentProblem as problem:
+        raise Refused(str(problem)) from None
 
 
 def _as_posted(request: HttpRequest, found: Draft) -> Draft:

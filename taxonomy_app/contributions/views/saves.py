@@ -15,12 +15,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
-from taxonomy_app.contributions.comparison import leaf_compare
 from taxonomy_app.contributions.models import Draft, DraftSave
 from taxonomy_app.contributions.problems import Refused
 from taxonomy_app.contributions.views.authoring import draft_or_404
 from taxonomy_app.people.permissions import signed_in
-from taxonomy_repo.leaf import UnwritableText, write_leaf
+from taxonomy_repo.comparison import leaf_compare
+from taxonomy_repo.leaf import Leaf, UnwritableText, write_leaf
 
 
 @never_cache
@@ -40,7 +40,7 @@ def draft_earlier(request: HttpRequest, pk: int, version: int) -> HttpResponse:
     """One earlier save beside what the draft holds now."""
     found = draft_or_404(request, pk)
     save = get_object_or_404(found.saves, version=version)
-    before, after = _form_of(save, path=found.path), _form_of(found, path=found.path)
+    before, after = _leaf_of(save, path=found.path), _leaf_of(found, path=found.path)
     context = {
         "draft": found,
         "save": save,
@@ -53,12 +53,12 @@ def draft_earlier(request: HttpRequest, pk: int, version: int) -> HttpResponse:
     return render(request, "contributions/draft_earlier.html", context)
 
 
-def _form_of(kept: Draft | DraftSave, *, path: str) -> documents.Form | None:
-    """What was written as a form; ``None`` for YAML that cannot be shown as one and so has no seeds to compare."""
+def _leaf_of(kept: Draft | DraftSave, *, path: str) -> Leaf | None:
+    """What was written as a leaf; ``None`` for YAML that cannot be read as one and so has no seeds to compare."""
     if kept.written_as == Draft.WrittenAs.FORM:
-        return kept.form
+        return documents.leaf_from_form(kept.form, kind=kept.kind)
     try:
-        return documents.form_from_text(kept.text, kind=kept.kind, path=path)[0]
+        return documents.leaf_from_text(kept.text, kind=kept.kind, path=path)
     except documents.NotAForm:
         return None
 

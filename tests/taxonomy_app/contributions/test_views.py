@@ -15,6 +15,7 @@ from taxonomy_app.contributions import services
 from taxonomy_app.contributions.models import Decision, Draft, PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import outbox_run
 from tests.leaves import FREEFORM
+from tests.papers import pdf
 from tests.taxonomy_app.contributions.making import (
     DOCUMENT,
     KNOWLEDGE_PATH,
@@ -117,6 +118,21 @@ def test_a_knowledge_leaf_with_an_uploaded_document(taxonomy, contributor, clien
     assert Submission.objects.get().path == KNOWLEDGE_PATH
 
 
+def test_an_uploaded_document_of_another_kind_becomes_text(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now, path=KNOWLEDGE_PATH)
+    client = client_for(contributor)
+    upload = SimpleUploadedFile("My Compost.pdf", pdf("Compost is ready when it smells of earth."))
+    client.post(draft_url(draft), {"version": draft.version, "action": "save", "document_file": upload})
+    draft.refresh_from_db()
+    assert draft.document_name == "my-compost-pdf.md"
+    assert draft.document_text == "Compost is ready when it smells of earth.\n"
+    scan = SimpleUploadedFile("scan.pdf", pdf("", picture=True))
+    answer = client.post(draft_url(draft), {"version": draft.version, "document_file": scan, "domain": "Newly typed"})
+    assert answer.status_code == 422
+    assert "scan.pdf has only pictures of pages and no text." in answer.content.decode()
+    assert "Newly typed" in answer.content.decode()
+
+
 def test_a_document_that_is_no_text_is_refused_and_nothing_else_is_lost(taxonomy, contributor, client_for, now):
     draft = make_draft(contributor, now=now, path=KNOWLEDGE_PATH)
     upload = SimpleUploadedFile("scan.md", b"\xff\xd8\xff\xe0")
@@ -124,7 +140,7 @@ def test_a_document_that_is_no_text_is_refused_and_nothing_else_is_lost(taxonomy
         draft_url(draft), {"version": draft.version, "document_file": upload, "domain": "Newly typed"}
     )
     assert answer.status_code == 422
-    assert "is not plain text in UTF-8" in answer.content.decode()
+    assert "scan.md is not written in UTF-8." in answer.content.decode()
     assert "Newly typed" in answer.content.decode()
 
 
