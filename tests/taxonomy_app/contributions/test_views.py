@@ -476,6 +476,14 @@ def test_a_comment_on_one_seed_is_read_by_its_author_at_that_seed(taxonomy, cont
     assert answer.url.endswith(f"/review/{submission.pk}/#seed-4")
     page = client_for(contributor).get(submission.get_absolute_url()).content.decode()
     assert "Does it rhyme?" in page[page.index('id="seed-4"') : page.index('id="seed-5"')]
+    desk = reverse("contributions:review", args=[submission.pk])
+    assert "1 comment not settled" in client_for(reviewer).get(desk).content.decode()
+    comment = submission.comments.get()
+    settle = reverse("contributions:comment_resolve", args=[submission.pk, comment.pk])
+    assert client_for(contributor).post(settle).url.endswith("#talk")
+    page = client_for(contributor).get(submission.get_absolute_url()).content.decode()
+    assert "settled by Rosa Lind" in page[page.index('id="seed-4"') : page.index('id="seed-5"')]
+    assert "not settled" not in client_for(reviewer).get(desk).content.decode()
 
 
 def test_others_read_what_is_in_the_taxonomy_but_not_what_was_said_about_it(
