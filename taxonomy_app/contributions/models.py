@@ -120,7 +120,7 @@ class DraftSave(models.Model):
     """What a draft held before a later save replaced it, so that its author can have it back.
 
     ``because`` says what replaced it: one of the editor's buttons as the page posts it (``seed-remove:2``),
-    ``upload``, ``overwrite`` or ``restore``; empty where it was kept because some time had passed.
+    ``upload``, ``mend``, ``overwrite`` or ``restore``; empty where it was kept because some time had passed.
     """
 
     # Of each draft so many are kept, and of what was only typed one in so much time.
@@ -175,6 +175,7 @@ class DraftSave(models.Model):
             "pair-remove": "Before a question was removed",
             "source-remove": "Before a source was removed",
             "upload": "Before a file was taken over",
+            "mend": "Before it was mended",
             "overwrite": "From the other window, before it was replaced",
             "restore": "Before an earlier save was brought back",
         }

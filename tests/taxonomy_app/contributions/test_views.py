@@ -299,6 +299,27 @@ def test_taking_over_no_file_says_so_and_keeps_what_is_typed(taxonomy, contribut
     assert "typed: here" in answer.content.decode()
 
 
+def test_what_can_be_mended_is_mended_at_one_press_and_told(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    text = services.draft_problems(draft).qna.decode()
+    broken = re.sub(r"task_description: .*", "task_description: Say it: in verse. # a remark", text)
+    broken = broken.replace("    answer: |", "    # kept\n    answer: |", 1)
+    client = client_for(contributor)
+    answer = client.post(
+        draft_url(draft, "draft_yaml"), {"version": draft.version, "text": broken, "action": "mend"}, follow=True
+    )
+    page = answer.content.decode()
+    assert re.search(r"Mended\. Line \d+: ", page)
+    draft.refresh_from_db()
+    assert "# kept" in draft.text
+    assert draft.form["task_description"].startswith("Say it: in verse.")
+    assert [save.because for save in draft.saves.all()] == ["mend"]
+    answer = client.post(
+        draft_url(draft, "draft_yaml"), {"version": draft.version, "text": draft.text, "action": "mend"}, follow=True
+    )
+    assert "Nothing here could be mended" in answer.content.decode()
+
+
 def test_a_save_that_brings_no_text_empties_nothing(taxonomy, contributor, client_for, now):
     draft = make_draft(contributor, now=now)
     client = client_for(contributor)
