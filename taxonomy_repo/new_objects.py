@@ -36,6 +36,10 @@ class NewObjects(pygit2.OdbBackend):
         """From now on everything that ``git`` writes is kept here, and read from here."""
         git.odb.add_backend(self, _BEFORE_OTHERS)
 
+    def forget(self) -> None:
+        """Drop what was gathered and not landed."""
+        self._objects.clear()
+
     def land(self, git: pygit2.Repository) -> None:
         """Put everything that was gathered into the repository of ``git``. When this returns it survives anything."""
         folder = Path(git.path) / "objects"
