@@ -121,7 +121,7 @@ class Repository:
     def for_writing(self) -> tuple[pygit2.Repository, NewObjects]:
         """This thread's handle for the writer, and the place where it gathers what is new.
 
-        Kept, because libgit2 does not give back all that a handle with a place of its own has taken.
+        Kept from one change to the next: a new handle would open every pack anew.
         """
         held: tuple[int, pygit2.Repository, NewObjects] | None = getattr(self._local, "for_writing", None)
         if held is None or held[0] != os.getpid():
