@@ -49,7 +49,8 @@ class NewObjects(pygit2.OdbBackend):
                 pack.add(pygit2.Oid(hex=name))
             pack.write(folder / "pack")  # libgit2 flushes it
         elif self._objects:
-            _land_loose(folder, self._objects)
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                _land_loose(folder, self._objects, pool)
         self._objects.clear()
 
     # -- what libgit2 asks
@@ -85,7 +86,7 @@ class NewObjects(pygit2.OdbBackend):
 _KINDS = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
 
-def _land_loose(folder: Path, objects: Mapping[str, tuple[ObjectType, bytes]]) -> None:
+def _land_loose(folder: Path, objects: Mapping[str, tuple[ObjectType, bytes]], pool: ThreadPoolExecutor) -> None:
     """Write objects as git keeps single ones (gitformat-loose): content to the disk, then names, then folders."""
     waiting: dict[str, str] = {}
     try:
@@ -96,7 +97,7 @@ def _land_loose(folder: Path, objects: Mapping[str, tuple[ObjectType, bytes]]) -
             with os.fdopen(descriptor, "wb") as file:
                 file.write(zlib.compress(f"{_KINDS[ObjectType(kind)]} {len(data)}\0".encode() + data, 1))
                 os.fchmod(descriptor, 0o444)
-        _flush_all(list(waiting.values()))
+        _flush_all(list(waiting.values()), pool)
         folders = {folder}  # some of those below it may be new
         for name in objects:
             folders.add(_move_into(folder / name[:2], waiting[name], name[2:]))
@@ -104,7 +105,7 @@ def _land_loose(folder: Path, objects: Mapping[str, tuple[ObjectType, bytes]]) -
     finally:
         for temporary in waiting.values():
             os.unlink(temporary)
-    _flush_all([str(each) for each in folders])
+    _flush_all([str(each) for each in folders], pool)
 
 
 def _move_into(folder: Path, temporary: str, name: str) -> Path:
@@ -118,12 +119,11 @@ def _move_into(folder: Path, temporary: str, name: str) -> Path:
     raise FileNotFoundError(f"The folder {folder} goes away as often as it is made.")
 
 
-def _flush_all(paths: Sequence[str]) -> None:
+def _flush_all(paths: Sequence[str], pool: ThreadPoolExecutor) -> None:
     """Flush files or folders to the disk, several at a time: the file system joins the writes of its journal."""
     parts = [paths[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(paths)))]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        for _ in pool.map(_flush, parts):
-            pass  # only for what one of them may raise
+    for _ in pool.map(_flush, parts):
+        pass  # only for what one of them may raise
 
 
 def _flush(paths: Sequence[str]) -> None:
