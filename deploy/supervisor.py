@@ -26,7 +26,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from workers.environment import PROJECT, SharedSettings, read_number, read_text, shared_settings, socket_path
+from workers.environment import (
+    PROJECT,
+    EnvironmentProblem,
+    SharedSettings,
+    read_number,
+    read_text,
+    shared_settings,
+    socket_path,
+)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # A child that lived this long was running; what ended it is worth another try at once.
@@ -44,6 +52,18 @@ def _die_with_parent() -> None:
     """In the child, before exec: be killed when the supervisor's main thread ends, and lead an own session."""
     os.setsid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def read_port(name: str, default: int) -> int:
+    """A TCP port from the environment.
+
+    Raises:
+        EnvironmentProblem: it is no whole number from 1 to 65535.
+    """
+    value = read_number(name, default, least=1)
+    if value > 65_535 or value != int(value):
+        raise EnvironmentProblem(f"{name} is {value:g}: write a port, a whole number from 1 to 65535.")
+    return int(value)
 
 
 @dataclass
@@ -94,7 +114,7 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None] = lambda text: print(text, flush=True)) -> None:
         self.settings: SharedSettings = shared_settings()
         self.say = say
-        self.port = int(read_number("SEEDBED_PORT", 8000, least=1))
+        self.port = read_port("SEEDBED_PORT", 8000)
         self.host = read_text("SEEDBED_ADDRESS", "127.0.0.1") or "127.0.0.1"
         self.children: list[Child] = []
         self._lock: IO[str] | None = None

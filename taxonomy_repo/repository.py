@@ -20,7 +20,7 @@ from pathlib import Path
 import pygit2
 from pygit2 import GIT_FILEMODE_BLOB as FILE_MODE
 from pygit2 import GIT_FILEMODE_TREE as TREE_MODE
-from pygit2.enums import ConfigLevel, ObjectType
+from pygit2.enums import ConfigLevel, FileMode, MergeFlag, ObjectType
 
 from taxonomy_repo.mutex import MutexBusy, mutex
 from taxonomy_repo.new_objects import NewObjects
@@ -258,16 +258,72 @@ class Writer:
         written = _write_tree(git, root, nested, "")
         return written if written is not None else str(git.TreeBuilder().write())
 
-    def commit(self, *, tree: str, parent: str | None, author: Person, message: str, when: datetime) -> str:
-        """Make a commit of ``tree`` and move the branch from ``parent`` to it, or raise BranchMoved."""
+    def commit(
+        self,
+        *,
+        tree: str,
+        parent: str | None,
+        author: Person,
+        message: str,
+        when: datetime,
+        joined: Sequence[str] = (),
+    ) -> str:
+        """Make a commit of ``tree`` and move the branch from ``parent`` to it, or raise BranchMoved.
+
+        ``joined``: commits whose history comes in with this one, as further parents.
+        """
         git = self._git()
         committer = Person(*COMMITTER)
-        parents: Sequence[str] = [] if parent is None else [parent]
+        parents: Sequence[str] = [*([] if parent is None else [parent]), *joined]
         made = git.create_commit(
             None, signature(author, when), signature(committer, when), message, tree, list(parents)
         )
         self._swap(git, parent, made)
         return str(made)
+
+    def joined_tree(
+        self, base: str | None, ours: str, theirs: str, resolved: Mapping[str, str | None]
+    ) -> tuple[str | None, list[str]]:
+        """The tree of two commits joined on ``base``, file by file, with ``resolved`` (path → blob, None: gone) put
+        over it. Without a tree: the files that both changed and that ``resolved`` does not settle.
+        """
+        git = self._git()
+        start = git.TreeBuilder().write() if base is None else self._repository.commit(base).tree.id
+        first, second = self._repository.commit(ours).tree.id, self._repository.commit(theirs).tree.id
+        index = git.merge_trees(start, first, second, flags=MergeFlag(0))
+        clashes = list(index.conflicts or ())
+        names = {entry.path for clash in clashes for entry in clash if entry is not None}
+        for path in names & resolved.keys():
+            del index.conflicts[path]
+        for path, blob in resolved.items():
+            present = path in index
+            if blob is not None:
+                mode = index[path].mode if present else FileMode.BLOB
+                index.add(pygit2.IndexEntry(path, pygit2.Oid(hex=blob), mode))
+            elif present:
+                index.remove(path)
+        unsettled = sorted(names - resolved.keys())
+        return (None if unsettled else str(index.write_tree(git))), unsettled
+
+    def forward(self, parent: str | None, commit: str) -> None:
+        """Move the branch from ``parent`` to ``commit``, which is there already, or raise BranchMoved."""
+        git = self._git()
+        self._swap(git, parent, self._repository.commit(commit).id)
+
+    def commit_apart(self, reference: str, *, tree: str, message: str, when: datetime) -> str:
+        """Make a commit of ``tree`` that is on no branch and is named by ``reference`` (below ``refs/seedbed/``)."""
+        git = self._git()
+        committer = signature(Person(*COMMITTER), when)
+        made = git.create_commit(None, committer, committer, message, tree, [])
+        self._new.land(git)  # what a reference names is there before the reference
+        self.keep(reference, str(made))
+        return str(made)
+
+    def keep(self, reference: str, commit: str) -> None:
+        """Let ``reference`` (below ``refs/seedbed/``) name ``commit``, so that it is never tidied away."""
+        if not reference.startswith("refs/seedbed/"):
+            raise StoreProblem("bad-reference", f"{reference} is not a place for what is kept.")
+        self._git().references.create(reference, self._repository.commit(commit).id, force=True)
 
     def tag(self, name: str, commit: str, *, tagger: Person, message: str, when: datetime) -> None:
         """Give ``commit`` the annotated tag ``name``, which must not be there yet (StoreProblem ``tag-taken``)."""

@@ -1,11 +1,16 @@
-"""How seeds are identified across rounds and which are held out: pure functions for the web and the shell alike."""
+"""What a leaf's seeds are to a round, how they are known across rounds, which are held out: pure functions.
+
+The web plans rounds with these, the shell commands plan without it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Collection, Sequence
 
+from taxonomy_repo.leaf import KnowledgeSeed, Leaf
 from workers.specs import SeedPair
 
 
@@ -44,3 +49,50 @@ def choose_held_out(
     held += fresh[: max(wanted - len(held), 0)]
     chosen = set(held)
     return tuple(f for f in fingerprints if f in chosen)
+
+
+def seed_pairs(leaf: Leaf) -> tuple[SeedPair, ...]:
+    """Every question and answer of a leaf in its order; the pairs of one knowledge context share its index."""
+    pairs: list[SeedPair] = []
+    for index, seed in enumerate(leaf.seed_examples):
+        asked: list[tuple[str, str, str | None]]
+        if isinstance(seed, KnowledgeSeed):
+            asked = [(pair.question, pair.answer, seed.context) for pair in seed.questions_and_answers]
+        else:
+            asked = [(seed.question, seed.answer, seed.context)]
+        pairs += [
+            SeedPair(
+                fingerprint=seed_fingerprint(question, context),
+                question=question,
+                answer=answer,
+                context=context,
+                context_index=index if context is not None else None,
+            )
+            for question, answer, context in asked
+        ]
+    return tuple(pairs)
+
+
+def data_pairs(data: bytes, place: str) -> tuple[SeedPair, ...]:
+    """The pairs of a foundational leaf's ``data.jsonl``: one ``{"question": …, "answer": …}`` a line.
+
+    Args:
+        place: how a problem names the file.
+
+    Raises:
+        ValueError: a line is something else; one sentence that names it.
+    """
+    pairs = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            question, answer = row["question"], row["answer"]
+            fine = isinstance(question, str) and isinstance(answer, str) and bool(question.strip() and answer.strip())
+        except (ValueError, KeyError, TypeError):
+            fine = False
+        if not fine:
+            raise ValueError(f"Line {number} of {place} is not a question with its answer.")
+        pairs.append(SeedPair(fingerprint=seed_fingerprint(question), question=question, answer=answer))
+    return tuple(pairs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -69,6 +70,7 @@ STAGE_QUEUE: dict[StageKind, str] = {
 # --- Models -------------------------------------------------------------------------------------
 
 BUNDLED_MODEL = "bundled:smollm2-135m-instruct"
+_KEY_VARIABLE = re.compile(r"\A(?:SEEDBED_TEACHER_KEY[A-Z0-9_]{0,80}|[A-Z][A-Z0-9_]{0,80}_API_KEY)\Z")
 
 
 class ModelReference(Strict):
@@ -81,12 +83,29 @@ class ModelReference(Strict):
     revision: str | None = None
 
 
+def is_key_variable(name: str) -> bool:
+    """Whether a plan may name this environment variable as the one that holds a teacher's key.
+
+    Only names that are meant for it: a plan must not be able to send a worker's other secrets to an address of its
+    choice.
+    """
+    return bool(_KEY_VARIABLE.match(name))
+
+
+class FurtherEndpoint(Strict):
+    """Another address that serves the same teacher, with its own limit; the key is the teacher's."""
+
+    url: str
+    max_in_flight: int = Field(default=16, ge=1, le=4096)
+
+
 class TeacherReference(Strict):
     """Where the teacher answers, and how it is to be prompted.
 
     ``source``: ``vllm`` and ``transformers`` are servers that the worker starts and stops; ``endpoint`` is any
     OpenAI-compatible URL. ``auto`` is vllm where it is installed, else transformers. A key is never part of a
-    spec: ``key_variable`` names the worker's environment variable (or its ``_FILE`` form) that holds it.
+    spec: ``key_variable`` names the worker's environment variable (or its ``_FILE`` form) that holds it. ``further``
+    are more addresses of an endpoint that serve the same model.
     """
 
     source: Literal["auto", "vllm", "transformers", "endpoint"] = "auto"
@@ -95,10 +114,16 @@ class TeacherReference(Strict):
     key_variable: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
     profile: str = "auto"
     max_in_flight: int = Field(default=16, ge=1, le=4096)
+    further: tuple[FurtherEndpoint, ...] = ()
     max_model_length: int | None = Field(default=None, ge=256)
     tensor_parallel: int = Field(default=1, ge=1)
     data_parallel: int = Field(default=1, ge=1)
     extra_arguments: tuple[str, ...] = ()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests at once, over all addresses."""
+        return self.max_in_flight + sum(other.max_in_flight for other in self.further)
 
 
 # --- The leaves of a plan ---------------------------------------------------------------------------
@@ -161,6 +186,8 @@ class GenerationRecipe(Strict):
     """How many samples are asked of the teacher for each leaf, and by what means they are kept.
 
     ``samples_per_leaf`` counts samples wanted after filters; ``attempts_factor`` bounds what is asked for it.
+    ``judge_form``: a teacher that grades does so in one constrained ``token``, or ``written``, after saying why: a
+    hundred times the tokens, to compare with.
     """
 
     samples_per_leaf: int = Field(default=30, ge=1, le=100_000)
@@ -169,6 +196,7 @@ class GenerationRecipe(Strict):
     max_answer_tokens: int = Field(default=256, ge=8)
     chunk_tokens: int = Field(default=384, ge=64)
     judge: bool = True
+    judge_form: Literal["token", "written"] = "token"
     near_duplicate_threshold: float = Field(default=0.8, gt=0.0, le=1.0)
 
 
@@ -281,7 +309,7 @@ class StageSpec(Strict):
     """One attempt at one stage, as it is sent to a GPU worker.
 
     ``plan`` is an artifact with ``plan.json`` (RoundPlan) and ``leaves.jsonl`` (PlannedLeaf, one a line).
-    ``inputs`` are finished artifacts by role (``generation``, ``mixture``, ``tuning``, ``control``);
+    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``);
     ``output`` is the artifact to make, the same for every attempt, so that a new attempt resumes from its parts.
     """
 
@@ -339,6 +367,10 @@ class StageReport(Strict):
 # --- Samples ----------------------------------------------------------------------------------------
 
 
+# An answer of at most this many words is short (a phrase or a sentence), as in LAB's first knowledge phase.
+SHORT_ANSWER_WORDS = 20
+
+
 class Message(Strict):
     role: Literal["system", "user", "assistant"]
     content: str
@@ -352,7 +384,7 @@ class SampleMetadata(Strict):
 
     leaf_id: str
     leaf_path: str
-    origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release"]
+    origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release", "imported"]
     length: Literal["short", "long"] = "short"
     pipeline: str = ""
     pipeline_hash: str = ""
@@ -376,6 +408,13 @@ class DroppedSample(Strict):
     filter: str
     reason: str
     score: float | None = None
+
+
+class RowVerdicts(Strict):
+    """``decisions.json`` of a decisions artifact: ids of dropped rows that people restored, of kept ones rejected."""
+
+    restored: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 class FunnelStep(Strict):

@@ -37,7 +37,8 @@ def open_accounts() -> dict[str, Account]:
     command = [sys.executable, str(PROJECT / "manage.py"), "open_demo_accounts"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
     if done.returncode:
-        raise RunProblem(f"The demonstration's accounts cannot be opened: {done.stderr.strip().splitlines()[-1:]}")
+        said = (done.stderr.strip().splitlines() or ["the command said nothing"])[-1]
+        raise RunProblem(f"The demonstration's accounts cannot be opened: {said}")
     rows = json.loads(done.stdout.strip().splitlines()[-1])
     return {row["role"]: Account(row["username"], row["password"]) for row in rows}
 

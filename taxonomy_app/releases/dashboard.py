@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taxonomy_app.releases.forgetting import METRIC
-from taxonomy_app.releases.headline import LOWER_IS_BETTER, headline
+from taxonomy_app.releases.headline import headline
 from taxonomy_app.releases.models import (
     Baseline,
     BenchmarkComparison,
@@ -18,6 +18,7 @@ from taxonomy_app.releases.models import (
 )
 from taxonomy_app.releases.queries import LeafInRelease, leaves_in_release, round_leaves
 from taxonomy_app.releases.templatetags.scores import METRICS, SHARES
+from workers.evaluation.statistics import LOWER_IS_BETTER
 
 # A chart with more rows than this is a wall; the table has them all.
 CHART_RELEASES = 20

@@ -25,7 +25,12 @@ def verdict(low: float | None, high: float | None, *, margin: float = MARGIN) ->
 
     "No forgetting" is claimed only when the lower 95 % bound of the paired difference is above −margin: a wide
     interval is a lack of knowledge, not a proof of memory.
+
+    Args:
+        margin: the largest loss that does not matter, in the metric's unit, not negative.
     """
+    if margin < 0:
+        raise ValueError("The margin is how much may be lost; it is not negative.")
     if low is None or high is None:
         return UNCERTAIN
     if high < -margin:

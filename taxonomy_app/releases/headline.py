@@ -11,10 +11,8 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from taxonomy_app.releases.forgetting import METRIC, difference_on_common_items
+from workers.evaluation.statistics import LOWER_IS_BETTER
 from workers.specs import ItemScore
-
-# Metrics of which less is better; every other is better when higher.
-LOWER_IS_BETTER = frozenset({"loss"})
 
 
 class Difference(Protocol):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from taxonomy_app.releases.forgetting import METRIC
 from taxonomy_app.releases.models import LeafScore, Release, Subject
 from taxonomy_app.rounds.models import RoundLeaf
-from taxonomy_app.rounds.planning import seed_pairs
 from taxonomy_repo.leaf import read_leaf
 from taxonomy_repo.store import StoreProblem
+from workers.planning import seed_pairs
 from workers.specs import SeedPair
 
 

@@ -18,7 +18,7 @@ from taxonomy_app.rounds.planning import recipe_with
 from taxonomy_app.rounds.services.record import artifact_store
 from taxonomy_app.tree.models import Branch, Leaf
 from workers.recipes import recipe, recipe_names
-from workers.specs import BUNDLED_MODEL, ModelReference, Recipe, TeacherReference
+from workers.specs import BUNDLED_MODEL, FurtherEndpoint, ModelReference, Recipe, TeacherReference, is_key_variable
 
 # Above this number of leaves single ones are not listed; folders are.
 MOST_LISTED = 300
@@ -126,12 +126,26 @@ class RoundForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "http://teacher:8000/v1", "inputmode": "url"}),
     )
-    teacher_key_variable = forms.RegexField(
-        r"\A[A-Z][A-Z0-9_]{0,99}\Z",
+    teacher_key_variable = forms.CharField(
         label="Variable with the key",
+        max_length=100,
         required=False,
-        help_text="The name of the worker's environment variable that holds the key; never the key itself.",
-        error_messages={"invalid": "Write the name of a variable, in capitals, such as TEACHER_KEY; not the key."},
+        help_text="The name of the worker's environment variable that holds the key, such as SEEDBED_TEACHER_KEY or "
+        "OPENAI_API_KEY; never the key itself.",
+    )
+    teacher_in_flight = forms.IntegerField(
+        label="Requests at once",
+        min_value=1,
+        max_value=4096,
+        required=False,
+        help_text="Empty: 16. A server on a GPU is busy only with many more.",
+    )
+    teacher_further = forms.CharField(
+        label="More servers of the same model",
+        max_length=5000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "http://teacher-2:8000/v1 64"}),
+        help_text="One a line: its URL and, after a space, how many requests it takes at once.",
     )
     teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto")
     student = forms.ChoiceField(label="Student", widget=forms.RadioSelect)
@@ -144,6 +158,21 @@ class RoundForm(forms.Form):
     student_revision = forms.CharField(label="Revision", max_length=100, required=False)
     seen_by_workers = forms.BooleanField(
         label="The workers see folders and servers that this server does not", required=False
+    )
+    judge = forms.ChoiceField(
+        label="Judge",
+        choices=(
+            ("recipe", "As in the recipe"),
+            ("token", "Grades in one token, from the probabilities"),
+            ("written", "Writes down why, then grades: to compare with, about a hundred times the tokens"),
+            ("none", "None: filters alone decide"),
+        ),
+        initial="recipe",
+        help_text="For a teacher that can grade; one that cannot judges by likelihood.",
+    )
+    holds = forms.BooleanField(
+        label="Wait after generation, so that I can read, restore and reject rows before the student is tuned",
+        required=False,
     )
     planned_from = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -173,7 +202,7 @@ class RoundForm(forms.Form):
     def _fill_in(self) -> None:
         """Give the fields that a program left out the value that a person would have found in them."""
         data = self.data.copy()
-        for name in ("control", "teacher_source", "teacher_model", "teacher_profile"):
+        for name in ("control", "judge", "teacher_source", "teacher_model", "teacher_profile"):
             data.setdefault(name, self.fields[name].initial)
         data.setdefault("student", "other" if data.get("student_name") else self.fields["student"].initial)
         data.setdefault("choose", "some" if data.get("leaves") or data.get("folders") else "all")
@@ -213,6 +242,15 @@ class RoundForm(forms.Form):
         self._clean_student(data)
         return data
 
+    def clean_teacher_key_variable(self) -> str:
+        name: str = self.cleaned_data["teacher_key_variable"]
+        if name and not is_key_variable(name):
+            # What was written is not repeated: it may be the key.
+            raise ValidationError(
+                "Write the name of a variable that begins with SEEDBED_TEACHER_KEY or ends in _API_KEY; not the key."
+            )
+        return name
+
     def _clean_leaves(self, data: dict[str, Any]) -> None:
         choose = data.get("choose")
         if choose is None:
@@ -244,6 +282,7 @@ class RoundForm(forms.Form):
                 control=control,
                 held_out_share=None if percent is None else percent / 100,
                 benchmark_limit=data.get("benchmark_limit"),
+                judge=None if data.get("judge") == "recipe" else data.get("judge"),
             )
         except SpecError as error:
             self.add_error("recipe", str(error.errors()[0]["msg"]))
@@ -269,13 +308,33 @@ class RoundForm(forms.Form):
                 check_model(model, artifact_store(), seen_by_workers=seen)
             except ValidationError as error:
                 self.add_error("teacher_model", error)
+        further = self._further_servers(data, seen) if source == "endpoint" else ()
+        if data.get("teacher_further") and source != "endpoint":
+            self.add_error("teacher_further", "These would not be used: choose the running server, or empty the field.")
         data["teacher"] = TeacherReference(
             source=source,
             model=model,
             url=url or None,
+            further=further,
+            max_in_flight=data.get("teacher_in_flight") or TeacherReference().max_in_flight,
             key_variable=data.get("teacher_key_variable") or None,
             profile=data["teacher_profile"],
         )
+
+    def _further_servers(self, data: dict[str, Any], seen: bool) -> tuple[FurtherEndpoint, ...]:
+        found = []
+        for line in data.get("teacher_further", "").splitlines():
+            url, _, number = line.strip().partition(" ")
+            if not url:
+                continue
+            most = number.strip() or str(data.get("teacher_in_flight") or TeacherReference().max_in_flight)
+            try:
+                if not most.isdecimal() or not 1 <= int(most) <= 4096:
+                    raise ValidationError(f"“{line.strip()}” must be a URL and a number from 1 to 4096.")
+                found.append(FurtherEndpoint(url=check_endpoint(url, seen_by_workers=seen), max_in_flight=int(most)))
+            except ValidationError as error:
+                self.add_error("teacher_further", error)
+        return tuple(found)
 
     def _clean_student(self, data: dict[str, Any]) -> None:
         choice = data.get("student")
@@ -335,6 +394,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "recipe": made.name if base else recipe_names()[0],
         "samples_per_leaf": made.generation.samples_per_leaf,
         "control": "yes" if made.tuning.control != "none" else "no",
+        "judge": made.generation.judge_form if made.generation.judge else "none",
         "held_out_percent": round(made.held_out_share * 100),
         "benchmark_limit": made.evaluation.limit,
         "random_seed": plan.random_seed,
@@ -343,7 +403,10 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "teacher_revision": teacher.model.revision or "",
         "teacher_url": teacher.url or "",
         "teacher_key_variable": teacher.key_variable or "",
+        "teacher_in_flight": teacher.max_in_flight,
+        "teacher_further": "\n".join(f"{other.url} {other.max_in_flight}" for other in teacher.further),
         "teacher_profile": teacher.profile,
+        "holds": earlier.holds,
         "planned_from": earlier.pk,
     }
     if plan.student.name == BUNDLED_MODEL:

@@ -6,7 +6,6 @@ reports the same problems in its own words.
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 from pathlib import Path
@@ -15,13 +14,13 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 
 from workers.artifacts import ArtifactProblem, ArtifactStore
+from workers.model_folder import ModelProblem, model_folder_check
 from workers.specs import BUNDLED_MODEL, ModelReference
 
 _HUB_ID = re.compile(r"\A[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z")
 _REVISION = re.compile(r"\A[A-Za-z0-9][\w./-]{0,99}\Z")
 # A person waits for the answer.
 _CONNECT_SECONDS = 2.0
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
 
 def check_model(reference: ModelReference, store: ArtifactStore, *, seen_by_workers: bool = False) -> None:
@@ -59,7 +58,7 @@ def _check_artifact(artifact_id: str, store: ArtifactStore) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Whether a folder on this machine holds a model in the format of transformers.
+    """Whether a folder on this machine holds a model that the workers load.
 
     Raises:
         ValidationError: it does not; the message names what is missing.
@@ -69,18 +68,11 @@ def check_folder(folder: Path) -> None:
             f"There is no folder {folder} on this server. Correct the path, or tick that the workers see it."
         )
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        understood = isinstance(config, dict) and bool(config.get("model_type") or config.get("architectures"))
-    except FileNotFoundError:
-        raise ValidationError(f"{folder} is not a model: it has no config.json. Choose a model's own folder.") from None
-    except (OSError, ValueError):
-        understood = False
-    if not understood:
-        raise ValidationError(f"{folder} is not a model: its config.json does not describe one.")
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
-        raise ValidationError(f"{folder} has no tokenizer. Save the model's tokenizer beside it.")
-    if not any(folder.glob("*.safetensors")):
-        raise ValidationError(f"{folder} has no weights in safetensors format. Save the model as safetensors.")
+        model_folder_check(folder)
+    except ModelProblem as problem:
+        raise ValidationError(str(problem)) from None
+    except OSError as error:
+        raise ValidationError(f"{folder} cannot be read ({error.strerror}). Allow the server to read it.") from None
 
 
 def check_endpoint(url: str, *, seen_by_workers: bool = False) -> str:

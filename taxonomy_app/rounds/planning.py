@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taxonomy_repo.leaf import KnowledgeSeed, Leaf
-from workers.planning import choose_held_out, seed_fingerprint
+from taxonomy_repo.leaf import Leaf
+from workers.planning import choose_held_out, seed_pairs
 from workers.specs import (
     Document,
     LeafKind,
@@ -115,11 +115,18 @@ def recipe_with(
     control: bool | None = None,
     held_out_share: float | None = None,
     benchmark_limit: int | None = None,
+    judge: str | None = None,
 ) -> Recipe:
-    """The recipe with an administrator's own numbers; None keeps the recipe's."""
+    """The recipe with an administrator's own numbers; None keeps the recipe's.
+
+    ``judge``: ``token``, ``written`` or ``none``.
+    """
     generation, tuning, evaluation = recipe.generation, recipe.tuning, recipe.evaluation
     if samples_per_leaf is not None:
         generation = generation.model_copy(update={"samples_per_leaf": samples_per_leaf})
+    if judge is not None:
+        form = {} if judge == "none" else {"judge_form": judge}
+        generation = generation.model_copy(update={"judge": judge != "none", **form})
     if control is not None:
         tuning = tuning.model_copy(update={"control": "without_replay" if control else "none"})
     if benchmark_limit is not None:
@@ -167,7 +174,7 @@ def stage_outlines(
     leaves = [{**pin.model_dump(mode="json"), "data_blob": data_blobs.get(pin.leaf_id, "")} for pin in plan.leaves]
     # How fast the teacher is asked, and at which address, does not decide what it answers.
     teacher = plan.teacher.model_dump(
-        mode="json", exclude={"url", "key_variable", "max_in_flight", "tensor_parallel", "data_parallel"}
+        mode="json", exclude={"url", "key_variable", "max_in_flight", "further", "tensor_parallel", "data_parallel"}
     )
     if plan.teacher.source == "endpoint" or may_change(plan.teacher.model):
         teacher["family"] = family
@@ -211,28 +218,13 @@ def stage_outlines(
     return tuple(outlines)
 
 
+def stage_with_decisions(output: str, decisions: str) -> str:
+    """The name of a stage's artifact once people have decided about rows: another than without, or with others."""
+    kind, _, digits = output.rpartition("-")
+    return f"{kind}-{content_hash([digits, decisions])[:_NAME_DIGITS]}"
+
+
 # --- What the workers are told of a leaf ----------------------------------------------------------------
-
-
-def seed_pairs(leaf: Leaf) -> tuple[SeedPair, ...]:
-    """Every question and answer of a leaf in its order; the pairs of one knowledge context share its index."""
-    pairs: list[SeedPair] = []
-    for index, seed in enumerate(leaf.seed_examples):
-        if isinstance(seed, KnowledgeSeed):
-            asked = [(pair.question, pair.answer, seed.context) for pair in seed.questions_and_answers]
-        else:
-            asked = [(seed.question, seed.answer, seed.context)]
-        pairs += [
-            SeedPair(
-                fingerprint=seed_fingerprint(question, context),
-                question=question,
-                answer=answer,
-                context=context,
-                context_index=index if context is not None else None,
-            )
-            for question, answer, context in asked
-        ]
-    return tuple(pairs)
 
 
 def planned_leaf(

@@ -23,6 +23,7 @@ from django.db.models import Count, Max, Sum
 from django.db.models.functions import Now
 
 from taxonomy_app.tree.models import Folder, IndexState, Leaf, LeafVersion, Seed, folders_above
+from taxonomy_app.tree.search_index import write_texts
 from taxonomy_repo.documents import DocumentProblem, DocumentStore
 from taxonomy_repo.identity import Files, LeafStep
 from taxonomy_repo.leaf import KnowledgeSeed, leaf_kind, read_leaf
@@ -231,6 +232,7 @@ def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
     rows = dict(Leaf.objects.filter(leaf_id__in=[key for key, _ in batch]).values_list("leaf_id", "pk"))
     _insert(Seed, (seed for leaf, document in read for seed in _seeds_of(rows[leaf.leaf_id], document)))
     _insert(LeafVersion, (_version_of(rows[uuid.UUID(key)], *step) for key, row in batch for step in row.steps))
+    write_texts(list(rows.values()))
 
 
 # What the database's driver takes as it is.
@@ -319,13 +321,24 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
         "patterns": list(reference.patterns),
         "files": [],
         "problem": "",
+        "code": "",
     }
     try:
-        files = document_store().files(reference)
+        files = document_store().blobs(reference)
         found["files"] = [{"name": name, "blob": blob} for name, blob in files.items()]
     except (DocumentProblem, StoreProblem) as error:
-        found["problem"] = str(error)
+        found["problem"], found["code"] = str(error), error.code
     return found
+
+
+def documents_refresh(*, leaf: Leaf, problem: str = "", code: str = "", tried_at: datetime | None = None) -> None:
+    """Look again for a leaf's documents, after they were fetched; or say why they could not be, and when."""
+    reading = read_leaf(taxonomy_store().read_blob(leaf.blob), leaf.path)
+    found = _documents_of(reading.leaf) if reading.leaf else None
+    if found is not None and problem:
+        found |= {"problem": problem, "code": code, "tried_at": tried_at.isoformat() if tried_at else None}
+    # Not where the leaf was changed meanwhile: the index has looked for that version's documents itself.
+    Leaf.objects.filter(pk=leaf.pk, blob=leaf.blob).update(document=found)
 
 
 def _version_of(leaf: int, position: int, info: CommitInfo, step: LeafStep) -> dict[str, Any]:
@@ -337,6 +350,7 @@ def _version_of(leaf: int, position: int, info: CommitInfo, step: LeafStep) -> d
         "path": step.path,
         "old_path": step.old_path or "",
         "blob": step.files[0] if step.files else "",
+        "attribution_blob": (step.files[1] or "") if step.files else "",
         "title": info.message.partition("\n")[0][:300],
         "author_name": info.author.name[:200],
         "author_email": info.author.email[:254],

@@ -18,11 +18,13 @@ STATES: Final[dict[str, tuple[str, str]]] = {
     # rounds, stages, attempts
     "planned": ("Planned", "neutral"),
     "pending": ("Waiting", "neutral"),
+    "waiting": ("Waiting", "busy"),
     "queued": ("In the queue", "busy"),
     "running": ("Running", "busy"),
     "done": ("Done", "good"),
     "failed": ("Failed", "bad"),
     "cancelled": ("Cancelled", "neutral"),
+    "held": ("Waiting for you", "attention"),
     "cancelling": ("Stopping", "attention"),
     "lost": ("Lost", "bad"),
     # releases

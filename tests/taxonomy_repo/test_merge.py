@@ -122,6 +122,14 @@ def test_copies_of_one_seed_are_counted_too(history: tuple[Leaf, Leaf, Leaf]) ->
             assert have[seed] >= max(here[seed], there[seed])
 
 
+def test_a_passage_without_pairs_is_not_taken_for_another_one() -> None:
+    base = leaf_of([KnowledgeSeed("a", ()), KnowledgeSeed("b", ())])
+    ours = leaf_of([KnowledgeSeed("b", (QuestionAnswer("About b?", "Yes."),))])
+    theirs = leaf_of([KnowledgeSeed("a", ())])
+    with pytest.raises(MergeConflict, match="taken away on one side and changed on the other"):
+        merge_leaves(base, ours, theirs)
+
+
 BASE = leaf_of([SeedExample(f"q{n}", f"a{n}") for n in range(5)])
 
 

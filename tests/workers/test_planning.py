@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxonomy_repo.leaf import KnowledgeSeed, Leaf, QuestionAnswer
 from tests.workers.planning_data import pair
-from workers.planning import choose_held_out, seed_fingerprint
+from workers.planning import choose_held_out, data_pairs, seed_fingerprint, seed_pairs
 from workers.specs import SeedPair
 
 numbers = st.integers(min_value=0, max_value=40)
@@ -67,3 +69,22 @@ def test_a_leaf_that_grows_keeps_what_it_held_out() -> None:
     later = choose_held_out(seeds_of(20), share=0.3, least=2, held_before=first, taught_before=taught)
     assert set(first) <= set(later)
     assert not taught & set(later)
+
+
+def test_the_pairs_of_one_knowledge_context_share_its_index() -> None:
+    seeds = tuple(
+        KnowledgeSeed(f"context {i}", (QuestionAnswer(f"{i}a?", "a"), QuestionAnswer(f"{i}b?", "b"))) for i in range(2)
+    )
+    pairs = seed_pairs(Leaf(version=3, created_by="x", task_description="", seed_examples=seeds))
+    assert [(pair.question, pair.context_index) for pair in pairs] == [("0a?", 0), ("0b?", 0), ("1a?", 1), ("1b?", 1)]
+    assert pairs[0].fingerprint == seed_fingerprint("0a?", "context 0")
+
+
+@pytest.mark.parametrize(
+    "line", [b"not json", b'{"question": "2 + 2?"}', b'["2 + 2?", "4"]', b'{"question": 4, "answer": "4"}', b'"\xff"']
+)
+def test_a_line_of_data_that_is_no_pair_is_named(line: bytes) -> None:
+    good = b'{"question": "2 + 2?", "answer": "4"}'
+    assert [pair.answer for pair in data_pairs(good + b"\n\n" + good, "data.jsonl")] == ["4", "4"]
+    with pytest.raises(ValueError, match=r"Line 2 of sums/data.jsonl is not a question with its answer"):
+        data_pairs(good + b"\n" + line, "sums/data.jsonl")

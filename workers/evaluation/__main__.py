@@ -19,10 +19,10 @@ from pathlib import Path
 from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.environment import EnvironmentProblem, shared_settings
 from workers.evaluation.benchmarks import BENCHMARKS
-from workers.evaluation.stage import evaluate, summary
+from workers.evaluation.stage import evaluate, left_out, summary
 from workers.evaluation.statistics import Subject, improvement, verdict
-from workers.generation.__main__ import InputProblem, planned_leaves
-from workers.models import ModelProblem
+from workers.generation.__main__ import InputProblem, one_sentence, planned_leaves
+from workers.model_folder import ModelProblem
 from workers.recipes import recipe
 from workers.specs import (
     EvaluationRecipe,
@@ -130,11 +130,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{failure.problem.message} {failure.problem.advice}".strip(), file=sys.stderr)
         return 1
     except (InputProblem, EnvironmentProblem, ArtifactProblem, ModelProblem, ValueError, OSError) as problem:
-        print(problem, file=sys.stderr)
+        print(one_sentence(problem), file=sys.stderr)
         return 2
     print(table(result), file=sys.stderr)
     leaf_scores = {s.name: round(s.mean, 4) for s in result.scores if s.scope == "leaf" and s.subject == "after"}
-    print(json.dumps({**summary(result), "leaf_scores": leaf_scores, "out": str(out)}))
+    told = {**summary(result), "left_out": left_out(artifact, subjects)}
+    print(json.dumps({**told, "leaf_scores": leaf_scores, "out": str(out)}))
     return 0
 
 

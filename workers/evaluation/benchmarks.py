@@ -42,6 +42,7 @@ class Benchmark:
     shots: int
     metric: Metric
     measure: str
+    asked: str = "question"
     examples: str | None = None
     own: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -201,6 +202,7 @@ _ALL = (
         shots=10,
         metric="accuracy",
         measure="acc_norm",
+        asked="ctx",
         overrides=_NO_TRAIN,
     ),
     Benchmark(
@@ -211,6 +213,7 @@ _ALL = (
         shots=5,
         metric="accuracy",
         measure="acc",
+        asked="sentence",
         overrides=_NO_TRAIN,
     ),
     Benchmark(
@@ -265,3 +268,25 @@ def benchmarks_folder() -> Path | None:
     if not folder.is_dir():
         raise BenchmarkProblem(f"SEEDBED_BENCHMARKS is {text}, which is not a folder: name the one with the data.")
     return folder
+
+
+def benchmark_questions(folder: Path | None) -> Iterator[str]:
+    """The questions of every benchmark whose data are here, whether a round asks them or not.
+
+    Raises:
+        BenchmarkProblem: a line of a file is not what its benchmark is made of.
+    """
+    for entry in BENCHMARKS.values():
+        where = OWN_DATA if entry.own else folder
+        file = where / entry.test if where is not None else None
+        if file is None or not file.is_file():
+            continue
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        yield str(json.loads(line)[entry.asked])
+                    except (ValueError, KeyError, TypeError):
+                        raise BenchmarkProblem(
+                            f"Line {number} of {file.name} has no field {entry.asked}: put the benchmark's data there."
+                        ) from None

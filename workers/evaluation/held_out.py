@@ -41,25 +41,28 @@ def score_held_out(
 ) -> tuple[list[Score], list[dict[str, Any]]]:
     """One score for each leaf that has held-out seeds, and one row for each item (question, answer, token count).
 
-    Raises:
-        ValueError: an answer has no tokens, or an item is longer than the model's positions.
+    A seed that cannot be scored (an answer without a token, or more tokens than the model has positions) must not
+    cost a tuned student its scores: it counts nowhere, and its row says why under ``left_out``.
     """
     from workers.evaluation.likelihood import answer_logprobs, chat_continuation
 
-    asked = [(leaf, seed) for leaf in leaves for seed in leaf.held_out]
-    items = []
-    longest = getattr(loaded.model.config, "max_position_embeddings", None) or math.inf
-    for leaf, seed in asked:
-        message = Message(role="user", content=question_text(leaf, seed))
-        item = chat_continuation(loaded.tokenizer, [message], seed.answer)
-        if not item.answer:
-            raise ValueError(f"A held-out answer of {leaf.path} has no text.")
-        if len(item.prompt) + len(item.answer) > longest:
-            raise ValueError(
-                f"A held-out seed of {leaf.path} is longer than the {longest} tokens that the model reads."
-            )
-        items.append(item)
+    asked, items = [], []
     rows: list[dict[str, Any]] = []
+    longest = getattr(loaded.model.config, "max_position_embeddings", None) or math.inf
+    for leaf, seed in [(each, seed) for each in leaves for seed in each.held_out]:
+        question = question_text(leaf, seed)
+        item = chat_continuation(loaded.tokenizer, [Message(role="user", content=question)], seed.answer)
+        why = ""
+        if not item.answer:
+            why = "its answer has no text"
+        elif len(item.prompt) + len(item.answer) > longest:
+            why = f"it is longer than the {longest} tokens that the model reads"
+        if why:
+            row = {"leaf": leaf.path, "item_id": seed.fingerprint, "question": question, "answer": seed.answer}
+            rows.append({**row, "left_out": why})
+            continue
+        asked.append((leaf, seed))
+        items.append(item)
     by_leaf: dict[str, list[ItemScore]] = {}
     for (leaf, seed), values in zip(asked, answer_logprobs(loaded, items, progress=progress), strict=True):
         value = math.fsum(values) / len(values)

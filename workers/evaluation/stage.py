@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from workers.evaluation.scoring import (
     scoring_environment,
     write_whole,
 )
-from workers.evaluation.statistics import Subject, compare_all, verdict
+from workers.evaluation.statistics import ComparisonProblem, Subject, compare_all, verdict
 from workers.models import resolve
 from workers.processes import Child, start_child
 from workers.specs import (
@@ -77,8 +77,9 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         subjects["after"] = ModelReference(name=f"artifact:{spec.inputs['tuning']}")
     if "control" in spec.inputs:
         subjects["control"] = ModelReference(name=f"artifact:{spec.inputs['control']}")
-    result = evaluate(subjects, context.plan.recipe.evaluation, context, context.store.artifact(spec.output))
-    answer = summary(result)
+    artifact = context.store.artifact(spec.output)
+    result = evaluate(subjects, context.plan.recipe.evaluation, context, artifact)
+    answer = {**summary(result), "left_out": left_out(artifact, subjects)}
     stage_finish(spec, context, answer)
     return answer
 
@@ -111,14 +112,34 @@ def evaluate(
         for measure in measures
         for score in MeasureResult.model_validate_json(artifact.read_text(part_name(subject, measure))).scores
     ]
+    try:
+        comparisons = compare_all(scores)
+    except ComparisonProblem as problem:
+        advice = "Score the models one by one: they do not read the same items (another tokenizer or context)."
+        raise StageFailure(StageProblem(code="comparison", message=str(problem), advice=advice)) from problem
     seconds = round(time.monotonic() - started, 1)
-    result = EvaluationResult(scores=tuple(scores), comparisons=compare_all(scores), seconds=seconds)
+    result = EvaluationResult(scores=tuple(scores), comparisons=comparisons, seconds=seconds)
     artifact.write_text(SCORES_FILE, result.model_dump_json() + "\n")
     return result
 
 
 def part_name(subject: str, measure: str) -> str:
     return f"samples/{subject}/{measure}.json"
+
+
+def left_out(artifact: Artifact, subjects: Iterable[str]) -> dict[str, list[str]]:
+    """Held-out seeds that could not be scored: leaf → why, one entry a seed. They count in no score."""
+    found: dict[tuple[str, str], str] = {}
+    for subject in subjects:
+        name = part_name(subject, HELD_OUT)
+        if artifact.exists(name):
+            for row in MeasureResult.model_validate_json(artifact.read_text(name)).rows:
+                if "left_out" in row:
+                    found[row["leaf"], row["item_id"]] = row["left_out"]
+    by_leaf: dict[str, list[str]] = {}
+    for (leaf, _), why in found.items():
+        by_leaf.setdefault(leaf, []).append(why)
+    return by_leaf
 
 
 def summary(result: EvaluationResult) -> dict[str, Any]:

@@ -291,25 +291,6 @@ def verdict(comparison: Comparison) -> Literal["better", "worse", "undecided"]:
     return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
-def forgetting_verdict(comparison: Comparison, *, margin: float) -> Literal["kept", "forgotten", "undecided"]:
-    """Whether the second model still knows what the first knew.
-
-    ``kept`` is claimed only when the lower bound is above -margin (a non-inferiority test at 2.5 %), ``forgotten``
-    when the whole interval lies below it; otherwise the data do not say.
-
-    Args:
-        margin: the largest loss that does not matter, in the metric's unit, not negative.
-    """
-    if margin < 0:
-        raise ValueError("The margin is how much may be lost; it is not negative.")
-    _, low, high = improvement(comparison)
-    if low is None or high is None:
-        return "undecided"
-    if low > -margin:
-        return "kept"
-    return "forgotten" if high < -margin else "undecided"
-
-
 # --- The forgetting matrix ----------------------------------------------------------------------------
 
 

@@ -18,20 +18,22 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from taxonomy_repo.leaf import DATA_FILE, Leaf, leaf_kind, read_leaf
 from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.environment import EnvironmentProblem, shared_settings
 from workers.generation.run import Order, generate
-from workers.planning import choose_held_out, seed_fingerprint
+from workers.planning import choose_held_out, data_pairs, seed_pairs
 from workers.specs import (
     BUNDLED_MODEL,
     Document,
+    FurtherEndpoint,
     GenerationRecipe,
     LeafKind,
     ModelReference,
     PlannedLeaf,
     Progress,
-    SeedPair,
     TeacherReference,
     content_hash,
 )
@@ -50,10 +52,17 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--leaf", action="append", default=[], help="path of a leaf in it; again for more; all if none")
     found.add_argument("--documents", type=Path, help="folder with the documents of knowledge leaves")
     found.add_argument("--teacher-url", help="OpenAI-compatible address; without it a server is started here")
+    found.add_argument(
+        "--further-url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="another address that serves the same model; again for more",
+    )
     found.add_argument("--teacher-model", default=BUNDLED_MODEL, help="name at that address, else a model to start")
     found.add_argument("--teacher-key-variable", help="environment variable (or its _FILE form) with the key")
     found.add_argument("--profile", default="auto", help="how the teacher is prompted")
-    found.add_argument("--in-flight", type=int, default=16, help="requests at once")
+    found.add_argument("--in-flight", type=int, default=16, help="requests at once, at each address")
     found.add_argument("--samples", type=int, default=16, help="samples wanted of each leaf")
     found.add_argument("--attempts-factor", type=float, default=3.0, help="rows asked for a wanted sample, at most")
     found.add_argument("--max-answer-tokens", type=int, default=64)
@@ -61,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--chunk-tokens", type=int, default=256)
     found.add_argument("--held-out", type=float, default=0.0, help="share of seeds kept from the teacher")
     found.add_argument("--no-judge", action="store_true")
+    found.add_argument(
+        "--judge-form", choices=("token", "written"), default="token", help="how a teacher that grades does so"
+    )
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--out", type=Path, required=True, help="folder to write; made if it is not there")
     return found
@@ -93,7 +105,7 @@ def _planned(taxonomy: Path, path: str, documents: Path | None, held_out: float)
         where = f" (line {problem.line})" if problem.line else ""
         raise InputProblem(f"{file}{where}: {problem.message}")
     leaf, kind = reading.leaf, LeafKind(leaf_kind(path, reading.leaf))
-    seeds = _seed_pairs(leaf)
+    seeds = seed_pairs(leaf)
     held = set(choose_held_out(seeds, share=held_out, least=0)) if held_out else set()
     return PlannedLeaf(
         leaf_id=str(uuid.uuid5(uuid.NAMESPACE_URL, path)),
@@ -106,25 +118,8 @@ def _planned(taxonomy: Path, path: str, documents: Path | None, held_out: float)
         seeds=tuple(seed for seed in seeds if seed.fingerprint not in held),
         held_out=tuple(seed for seed in seeds if seed.fingerprint in held),
         documents=_documents(leaf, documents, path) if kind is LeafKind.KNOWLEDGE else (),
-        data=_data(file.with_name(DATA_FILE)),
+        data=data_pairs(own.read_bytes(), str(own)) if (own := file.with_name(DATA_FILE)).is_file() else (),
     )
-
-
-def _seed_pairs(leaf: Leaf) -> list[SeedPair]:
-    contexts: dict[str | None, int] = {}
-    pairs = []
-    for pair in leaf.pairs():
-        index = contexts.setdefault(pair.context, len(contexts)) if pair.context is not None else None
-        pairs.append(
-            SeedPair(
-                fingerprint=seed_fingerprint(pair.question, pair.context),
-                question=pair.question,
-                answer=pair.answer,
-                context=pair.context,
-                context_index=index,
-            )
-        )
-    return pairs
 
 
 def _documents(leaf: Leaf, folder: Path | None, path: str) -> tuple[Document, ...]:
@@ -135,24 +130,27 @@ def _documents(leaf: Leaf, folder: Path | None, path: str) -> tuple[Document, ..
     if not chosen:
         raise InputProblem(f"The documents of {path} ({', '.join(leaf.document.patterns)}) are not in {folder}.")
     return tuple(
-        Document(
-            name=name,
-            text=(folder / name).read_text(encoding="utf-8"),
-            source=leaf.document.repo,
-            commit=leaf.document.commit,
-        )
+        Document(name=name, text=_document_text(folder / name), source=leaf.document.repo, commit=leaf.document.commit)
         for name in chosen
     )
 
 
-def _data(file: Path) -> tuple[SeedPair, ...]:
-    if not file.is_file():
-        return ()
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return tuple(
-        SeedPair(fingerprint=seed_fingerprint(row["question"]), question=row["question"], answer=row["answer"])
-        for row in rows
-    )
+def _document_text(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputProblem(f"{file} is not a text in UTF-8: convert it to Markdown or plain text first.") from None
+    if not text.strip():
+        raise InputProblem(f"{file} is empty: a document needs text to ask about.")
+    return text
+
+
+def one_sentence(problem: Exception) -> str:
+    """What is wrong with the numbers and names of a command line, of several things the first."""
+    if not isinstance(problem, ValidationError):
+        return str(problem)
+    first = problem.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])).replace('_', ' ')}: {first['msg']}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         teacher = TeacherReference(
             source="endpoint" if given.teacher_url else "auto",
             url=given.teacher_url,
+            further=tuple(FurtherEndpoint(url=url, max_in_flight=given.in_flight) for url in given.further_url),
             model=ModelReference(name=given.teacher_model),
             key_variable=given.teacher_key_variable,
             profile=given.profile,
@@ -188,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             max_answer_tokens=given.max_answer_tokens,
             chunk_tokens=given.chunk_tokens,
             judge=not given.no_judge,
+            judge_form=given.judge_form,
         )
         out = given.out.resolve()
         artifact = ArtifactStore(f"file://{out.parent}").artifact(out.name)
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{failure.problem.message} {failure.problem.advice}".strip(), file=sys.stderr)
         return 1
     except (InputProblem, EnvironmentProblem, ArtifactProblem, ValueError, OSError) as problem:
-        print(problem, file=sys.stderr)
+        print(one_sentence(problem), file=sys.stderr)
         return 2
     names = ("samples", "requests", "prompt_tokens", "completion_tokens", "seconds", "dropped", "mean_in_flight")
     facts = {name: summary[name] for name in names}

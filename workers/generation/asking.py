@@ -15,6 +15,8 @@ from workers.specs import GenerationRecipe, LeafKind, SeedPair
 from workers.teacher.client import Reply, RequestRefused, TeacherClient
 from workers.teacher.connection import Teacher
 
+# The "filter" of rows that the teacher's server would not answer.
+REFUSED = "request"
 QUESTION_TOKENS = 64
 CONTEXT_TOKENS = 320
 # An inventive answer still has to be an answer.
@@ -100,7 +102,7 @@ class Continuation:
                 top_p=self.top_p if temperature > 0 else 1.0,
             )
         except RequestRefused as refusal:
-            raise Dropped("request", f"The teacher's server refused the request: {refusal}") from None
+            raise Dropped(REFUSED, f"The teacher's server refused the request: {refusal}") from None
         row.finished = reply.finished
         row.confidence = sum(reply.logprobs) / len(reply.logprobs) if reply.logprobs else None
         return reply.text.strip()
@@ -226,7 +228,7 @@ class Chat:
                 schema=schema if self.structured else None,
             )
         except RequestRefused as refusal:
-            raise Dropped("request", f"The teacher's server refused the request: {refusal}") from None
+            raise Dropped(REFUSED, f"The teacher's server refused the request: {refusal}") from None
         row.finished = reply.finished
         return read_field(reply, field)
 

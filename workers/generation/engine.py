@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.generation.asking import Style
+from workers.generation.asking import REFUSED, Style
 from workers.generation.filters import Filter, LeafMemory, default_filters, held_out_index, new_memory
 from workers.generation.judges import Judge
 from workers.generation.judges.discrimination import Discrimination, discrimination
@@ -23,13 +23,15 @@ from workers.generation.material import Material, plans_of
 from workers.generation.parts import Parts, Spent
 from workers.generation.pipelines import PIPELINES, Making
 from workers.generation.rows import STEPS, Dropped, Outcome, Row, RowPlan
-from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress
-from workers.teacher.client import TeacherClient
+from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress, StageProblem
+from workers.teacher.client import TeacherClient, TeacherProblem
 
 WRITE_SECONDS = 1.0
 # More rows than requests are under way, so that a row between two requests leaves no slot empty.
 ROWS_PER_SLOT = 1.25
 FEWEST_ATTEMPTS = 4
+# A server that has refused so many rows and answered none will not answer the next ones either.
+MOST_REFUSED = 12
 
 
 @dataclass
@@ -88,6 +90,24 @@ class LeafState:
         return found
 
 
+def _said(row: Row) -> dict[str, Any]:
+    return {"question": row.question, "context": row.context}
+
+
+def refusal_problem(said: str) -> StageProblem:
+    """What to do about a server that refuses everything, by what it says."""
+    words = said.casefold()
+    if "chat template" in words or "chat_template" in words:
+        advice = "The model has no chat template: plan the round with a profile that continues texts (generic-base)."
+    elif "context" in words and ("length" in words or "token" in words or "window" in words):
+        advice = "Its context is too small: serve it with a longer one, or choose a recipe with smaller chunks."
+    else:
+        advice = "Put right what it says on the server, or choose another teacher or profile; then try again."
+    return StageProblem(
+        code="teacher_refuses", message=f"The teacher refuses every request: {said[:300]}".rstrip(), advice=advice
+    )
+
+
 class Engine:
     """One generation. Build it, :meth:`resume`, :meth:`run`."""
 
@@ -134,6 +154,8 @@ class Engine:
         self._changed = asyncio.Condition()
         self._first = 0
         self._begun = 0.0
+        # Rows that the server refused before it has answered any; None once it has.
+        self._refused: list[tuple[LeafState, Outcome]] | None = []
 
     # -- going on
 
@@ -143,6 +165,7 @@ class Engine:
         self.discriminations = self.parts.discriminations()
         for outcome in self.parts.outcomes():
             if (state := self._by_id.get(outcome.leaf_id)) is not None:
+                self._refused = None
                 state.count(outcome)
                 state.done.add(outcome.index)
         open_leaves = {leaf_id for leaf_id, state in self._by_id.items() if state.done and not state.finished}
@@ -151,9 +174,11 @@ class Engine:
                 self._recall(self._by_id[outcome.leaf_id], outcome)
 
     def _recall(self, state: LeafState, outcome: Outcome) -> None:
-        entry = outcome.sample or (outcome.dropped.sample if outcome.dropped is not None else None)
-        if entry is not None and "question" in outcome.passed and entry.messages:
-            self._remember(state).remember(entry.messages[0].content, None)
+        memory = self._remember(state)
+        if "context" in outcome.passed and outcome.context:
+            memory.contexts.add(outcome.context, "an earlier sample")
+        if "question" in outcome.passed:
+            memory.remember(outcome.question, outcome.context)
 
     def _remember(self, state: LeafState) -> LeafMemory:
         if state.memory is None:
@@ -182,6 +207,7 @@ class Engine:
                 writing = group.create_task(self._write_regularly())
                 rows = [group.create_task(self._take_rows()) for _ in range(self.rows_at_once)]
                 await asyncio.wait(rows)
+                self._let_in_refused()
                 writing.cancel()
         except BaseExceptionGroup as several:
             # One cause stops all rows; it is the one to tell.
@@ -258,18 +284,43 @@ class Engine:
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)
-            outcome = Outcome(**base, passed=tuple(making.passed), at=making.at, dropped=dropped)
+            outcome = Outcome(**base, **_said(row), passed=tuple(making.passed), at=making.at, dropped=dropped)
         else:
             if state.kept >= state.wanted:
                 return
-            outcome = Outcome(**base, passed=tuple(making.passed), sample=row.sample())
-        state.done.add(plan.index)
-        state.count(outcome)
-        self._buffer.append(outcome)
+            outcome = Outcome(**base, **_said(row), passed=tuple(making.passed), sample=row.sample())
+        refused = outcome.dropped is not None and outcome.dropped.filter == REFUSED and not outcome.passed
+        if refused and self._refused is not None:
+            self._hold_back(state, outcome)
+            return
+        self._let_in_refused()
+        self._take_in(state, outcome)
         if state.kept >= state.wanted:
             # Enough: what is still under way for this leaf would only be thrown away.
             for task in state.tasks - {asyncio.current_task()}:
                 task.cancel()
+
+    def _let_in_refused(self) -> None:
+        for state, outcome in self._refused or ():
+            self._take_in(state, outcome)
+        self._refused = None
+
+    def _take_in(self, state: LeafState, outcome: Outcome) -> None:
+        state.done.add(outcome.index)
+        state.count(outcome)
+        self._buffer.append(outcome)
+
+    def _hold_back(self, state: LeafState, outcome: Outcome) -> None:
+        """A row refused by a server that has answered nothing yet: if it never does, the row was not really asked.
+
+        Raises:
+            TeacherProblem: it has refused MOST_REFUSED rows, or every row that there is to ask.
+        """
+        refused = self._refused if self._refused is not None else []
+        refused.append((state, outcome))
+        if len(refused) >= min(MOST_REFUSED, sum(each.most for each in self.states)):
+            reason = outcome.dropped.reason if outcome.dropped is not None else ""
+            raise TeacherProblem(refusal_problem(reason.removeprefix("The teacher's server refused the request: ")))
 
     async def _verdict(self, kind: LeafKind) -> Discrimination | None:
         """What the judge is worth on this kind of leaf, found out once."""
@@ -339,6 +390,7 @@ class Engine:
                 figures={
                     "dropped": float(sum(state.decided - state.kept for state in self.states)),
                     "requests": float(spent.requests),
+                    "tokens": float(spent.prompt_tokens + spent.completion_tokens),
                     "in_flight": float(self.client.usage.in_flight),
                     "tokens_per_second": round(spent.completion_tokens / spent.seconds, 1) if spent.seconds else 0.0,
                 },

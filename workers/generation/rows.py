@@ -117,11 +117,16 @@ def sample_id(leaf_id: str, index: int, pipeline_hash: str) -> str:
 
 
 class Outcome(Strict):
-    """What became of one row: a line of a part. Either ``sample`` or ``dropped`` is there."""
+    """What became of one row: a line of a part. Either ``sample`` or ``dropped`` is there.
+
+    ``question`` and ``context`` are what later rows of the leaf must not repeat, as the row had them.
+    """
 
     leaf_id: str
     index: int
     passed: tuple[str, ...] = ()
     at: str | None = None
+    question: str = ""
+    context: str | None = None
     sample: Sample | None = None
     dropped: DroppedSample | None = None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from workers.environment import SharedSettings
 from workers.generation.asking import style_of
 from workers.generation.documents import Chunk, chunks_of, count_tokens_of, facts_of
 from workers.generation.engine import Engine
-from workers.generation.filters.contamination import word_runs
+from workers.generation.filters.contamination import runs_of_items
 from workers.generation.judges import judge_of
 from workers.generation.material import material_of
 from workers.generation.parts import Parts
@@ -155,14 +154,14 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
         random_seed=order.random_seed,
         style=style_of(teacher, recipe),
         client=teacher.client,
-        judge=judge_of(teacher) if recipe.judge else None,
+        judge=judge_of(teacher, recipe) if recipe.judge else None,
         parts=parts,
         pipeline_hash=pipeline_hash(recipe, profile),
-        max_in_flight=order.teacher.max_in_flight,
+        max_in_flight=order.teacher.in_flight,
         contexts_shown=profile.contexts_in_prompt,
         examples_shown=profile.examples_in_prompt,
         judged_seeds=profile.judged_seeds,
-        benchmarks=word_runs(order.benchmark_texts),
+        benchmarks=runs_of_items(order.benchmark_texts),
         report=report,
     )
 
@@ -222,16 +221,3 @@ def _finished(
 def _judge_facts(found: Any) -> dict[str, Any]:
     facts: dict[str, Any] = found.model_dump(mode="json")
     return facts
-
-
-def read_texts(files: Iterable[Path]) -> tuple[str, ...]:
-    """The questions of benchmarks in JSON lines (field ``question``)."""
-    texts: list[str] = []
-    for file in files:
-        if file.is_file():
-            texts += [
-                str(json.loads(line).get("question", ""))
-                for line in file.read_text("utf-8").splitlines()
-                if line.strip()
-            ]
-    return tuple(text for text in texts if text)

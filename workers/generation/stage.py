@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from workers.generation.run import Order, generate, read_texts
-from workers.specs import StageSpec
-from workers.stages import StageContext
+from workers.evaluation.benchmarks import BenchmarkProblem, benchmark_questions, benchmarks_folder
+from workers.evaluation.general import general_chats
+from workers.generation.run import Order, generate
+from workers.specs import StageProblem, StageSpec
+from workers.stages import StageContext, StageFailure
 
-BENCHMARK_DATA = Path(__file__).parents[1] / "evaluation" / "data"
 # The result goes into a message; a plan of thousands of leaves has its counts in summary.json only.
 MOST_LEAVES_TOLD = 500
+
+
+def scored_texts() -> tuple[str, ...]:
+    """What models are asked here besides held-out seeds: no sample may hold a piece of it.
+
+    Raises:
+        StageFailure: the benchmarks' data cannot be read.
+    """
+    try:
+        questions = tuple(benchmark_questions(benchmarks_folder()))
+    except BenchmarkProblem as problem:
+        advice = "Correct SEEDBED_BENCHMARKS or the files in that folder, then retry."
+        raise StageFailure(StageProblem(code="benchmark", message=str(problem), advice=advice)) from problem
+    return (*questions, *(chat.question for chat in general_chats()))
 
 
 def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
@@ -30,7 +44,7 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         teacher=plan.teacher,
         random_seed=plan.random_seed,
         # All that this installation scores on, not only what this round does: releases are compared later.
-        benchmark_texts=read_texts(sorted(BENCHMARK_DATA.glob("*.jsonl"))),
+        benchmark_texts=scored_texts(),
     )
     log_file = context.settings.var / "log" / "teacher" / f"{spec.reference.stage_id}-{spec.reference.attempt}.log"
     summary = generate(

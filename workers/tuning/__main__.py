@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workers.artifacts import ArtifactStore
+from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.environment import EnvironmentProblem, shared_settings
-from workers.models import ModelProblem, resolve
+from workers.model_folder import ModelProblem
+from workers.models import resolve
 from workers.recipes import RecipeProblem, recipe, recipe_names
 from workers.specs import ModelReference, Sample, TuningRecipe
 from workers.stages import StageCancelled, StageFailure
@@ -80,7 +81,11 @@ def collect_phases(paths: Sequence[Path], tuning: TuningRecipe, work: Path, *, c
                 raise UsageProblem(f"The phase {path.stem} is given twice.")
             files[path.stem] = path
             continue
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines_of_file = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise UsageProblem(f"{path} is not a file of JSON lines: it is no text in UTF-8.") from None
+        for number, line in enumerate(lines_of_file, 1):
             try:
                 sample = Sample.model_validate_json(line)
             except ValidationError:
@@ -136,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         summary = tune(options, stop)
-    except (UsageProblem, RecipeProblem, ModelProblem, EnvironmentProblem) as error:
+    except (UsageProblem, RecipeProblem, ModelProblem, EnvironmentProblem, ArtifactProblem, OSError) as error:
         print(error, file=sys.stderr)
         print(json.dumps({"problem": str(error)}))
         return 2

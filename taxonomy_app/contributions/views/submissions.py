@@ -10,15 +10,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
-from taxonomy_app.contributions.comparison import leaf_compare
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
-from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
+from taxonomy_app.contributions.models import CLOSED, Draft, Notice, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.shown import revision_shown, timeline
+from taxonomy_app.contributions.views.reviewing import trail_download
 from taxonomy_app.people.permissions import sign_in_redirect, signed_in, visible_to_visitors
 from taxonomy_app.releases.queries import releases_containing
 
@@ -34,7 +35,7 @@ def submission_or_404(request: HttpRequest, pk: int) -> Submission:
 @signed_in
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    drafts = list(Draft.objects.visible_for(request.user).select_related("submission")[:100])
+    drafts = Paginator(Draft.objects.visible_for(request.user).listed(), PAGE).get_page(request.GET.get("drafts"))
     submissions = Submission.objects.filter(author=request.user).order_by("-updated_at", "-id")
     state = request.GET.get("state", "")
     if state in State.values:
@@ -46,6 +47,28 @@ def mine(request: HttpRequest) -> HttpResponse:
     return render(request, "contributions/mine.html", context)
 
 
+@never_cache
+@signed_in
+@require_safe
+def notices(request: HttpRequest) -> HttpResponse:
+    """What happened to submissions that concern the person, the newest first."""
+    found = Notice.objects.filter(person=request.user).select_related("submission", "by")
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    newest = found.values_list("pk", flat=True).first()
+    unread = Notice.objects.unread_by(request.user).exists()
+    return render(request, "contributions/notices.html", {"page": page, "newest": newest, "unread": unread})
+
+
+@signed_in
+@require_POST
+def notices_read(request: HttpRequest) -> HttpResponse:
+    """Mark as read what the page showed; ``until`` is the number of its newest notice."""
+    until = documents.number_from_text(request.POST.get("until", ""))
+    if until is not None:
+        services.notices_read(person=request.user, until=until, now=timezone.now())
+    return redirect("contributions:notices")
+
+
 @visible_to_visitors
 @require_safe
 def submission(request: HttpRequest, pk: int) -> HttpResponse:
@@ -54,6 +77,10 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
     own = found.author_id == request.user.pk
     insider = own or (request.user.is_authenticated and request.user.can_review)
+    if insider:
+        # Who sees what became of it has been told.
+        services.notices_read(person=request.user, submission=found, now=timezone.now())
+    overtaken = found.state == State.CONFLICT
     revision = found.revisions.get(number=found.revision_number)
     context: dict[str, Any] = {
         "submission": found,
@@ -66,24 +93,20 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline": timeline(found, insider=insider),
         "revision_count": found.revision_number,
         "releases": releases_containing(found, user=request.user),
-        "conflict": _conflict(found) if insider else None,
+        "conflict": found.pending_commits.filter(state="conflict").last() if insider and overtaken else None,
+        "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
 
 
-def _conflict(found: Submission) -> dict[str, Any] | None:
-    """Both versions, where somebody else's change came between."""
-    pending = found.pending_commits.filter(state="conflict").last()
-    if found.state != State.CONFLICT or pending is None:
-        return None
-    theirs = bytes(pending.their_qna).decode("utf-8", "replace")
-    try:
-        their_form, _ = documents.form_from_text(theirs, kind=found.kind, path=pending.path)
-        own_form, _ = documents.form_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
-        comparison = leaf_compare(their_form, own_form)
-    except documents.NotAForm:
-        comparison = None
-    return {"reason": pending.problem, "theirs": theirs, "comparison": comparison}
+@signed_in
+@require_safe
+def trail(request: HttpRequest, pk: int) -> HttpResponse:
+    """The audit trail of one submission as a CSV file, for its author and reviewers."""
+    found = submission_or_404(request, pk)
+    if found.author_id != request.user.pk and not request.user.can_review:
+        raise NotYours
+    return trail_download(Submission.objects.filter(pk=pk), f"{found.number}.csv")
 
 
 @signed_in
@@ -94,7 +117,14 @@ def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     if found.author_id != request.user.pk and not request.user.can_review and number != found.revision_number:
         raise Http404
     wanted = get_object_or_404(found.revisions, number=number)
-    context = {"submission": found, "revision": wanted, "shown": revision_shown(found, wanted, against="earlier")}
+    context = {
+        "submission": found,
+        "revision": wanted,
+        "number": str(wanted.number),
+        "own": found.author_id == request.user.pk,
+        "insider": found.author_id == request.user.pk or request.user.can_review,
+        "shown": revision_shown(found, wanted, against="earlier"),
+    }
     return render(request, "contributions/revision.html", context)
 
 
@@ -118,6 +148,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
         if found.author_id != request.user.pk:
             raise NotYours
         return render(request, "contributions/withdraw.html", {"submission": found})
+    begun = Draft.objects.filter(submission=found).exists()
     try:
         services.submission_withdraw(
             submission=found, by=request.user, reason=request.POST.get("reason", ""), now=timezone.now()
@@ -125,7 +156,8 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
     else:
-        messages.success(request, "Taken back. What you wrote is still here to read.")
+        more = " The next version that you had begun is among your drafts." if begun else ""
+        messages.success(request, f"Taken back. What you wrote is still here to read.{more}")
     return redirect(found)
 
 
@@ -133,18 +165,37 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def comment(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
-    position = request.POST.get("seed", "")
+    seed = documents.number_from_text(request.POST.get("seed", ""))
     try:
         services.comment_add(
             submission=found,
             author=request.user,
             text=request.POST.get("text", ""),
-            seed_position=int(position) if position.isdecimal() and len(position) < 6 else None,
+            revision_number=documents.number_from_text(request.POST.get("revision", "")),
+            seed_position=seed,
             now=timezone.now(),
         )
     except Refused as refused:
         messages.error(request, refused.sentence)
-    where = found.get_absolute_url()
+    where = _talk_page(request, found)
+    return redirect(f"{where}#{'talk' if seed is None else f'seed-{seed + 1}'}")
+
+
+@signed_in
+@require_POST
+def comment_resolve(request: HttpRequest, pk: int, comment_pk: int) -> HttpResponse:
+    """Settle a comment; ``back`` as in ``comment``."""
+    found = submission_or_404(request, pk)
+    wanted = get_object_or_404(found.comments.select_related("submission"), pk=comment_pk)
+    try:
+        services.comment_resolve(comment=wanted, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    return redirect(f"{_talk_page(request, found)}#talk")
+
+
+def _talk_page(request: HttpRequest, found: Submission) -> str:
+    """The page on which something was said: the desk, or the submission's own."""
     if request.POST.get("back") == "review" and request.user.can_review:
-        where = reverse("contributions:review", args=[found.pk])
-    return redirect(f"{where}#{f'seed-{int(position) + 1}' if position.isdecimal() else 'talk'}")
+        return reverse("contributions:review", args=[found.pk])
+    return found.get_absolute_url()

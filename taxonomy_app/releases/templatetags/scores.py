@@ -10,7 +10,8 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from taxonomy_app.releases.headline import LOWER_IS_BETTER, is_certain, outcome
+from taxonomy_app.releases.headline import is_certain, outcome
+from workers.evaluation.statistics import LOWER_IS_BETTER
 
 register = template.Library()
 

@@ -32,7 +32,7 @@ from taxonomy_app.rounds.services.run import round_fail, stage_dispatch
 from taxonomy_app.tree.models import IndexState, Leaf, Seed
 from taxonomy_repo.leaf import read_leaf
 from workers.artifacts import ArtifactProblem, ArtifactStore
-from workers.planning import seed_fingerprint
+from workers.planning import data_pairs
 from workers.specs import (
     Document,
     LeafKind,
@@ -41,7 +41,6 @@ from workers.specs import (
     PlannedLeaf,
     Recipe,
     RoundPlan,
-    SeedPair,
     StageKind,
     StageProblem,
     TeacherReference,
@@ -74,11 +73,13 @@ def round_plan(
     now: datetime,
     title: str = "",
     planned_from: Round | None = None,
+    holds: bool = False,
 ) -> Round:
     """Pin everything that decides a round and keep it; nothing runs yet.
 
     Leaves are taken as the index shows them, at the commit that it shows. ``random_seed`` None takes the round's
-    number, so that every new round draws anew and can still be repeated.
+    number, so that every new round draws anew and can still be repeated. With ``holds`` it waits after generation for
+    a person to look at the rows.
 
     Raises:
         ValidationError: a leaf is gone or cannot be read, or nothing was chosen.
@@ -105,6 +106,7 @@ def round_plan(
                 plan=plan.model_dump(mode="json"),
                 plan_hash=plan.hash,
                 taxonomy_commit=commit,
+                holds=holds,
                 planned_from=planned_from,
                 created_by=actor,
                 created_at=now,
@@ -316,7 +318,7 @@ def _estimate(plan: RoundPlan, choices: Sequence[LeafChoice], outlines: Sequence
 def measured_stages() -> list[Measured]:
     """What the stages of the last finished rounds took, as ``estimate`` wants it; reused ones took nothing."""
     found = []
-    last = Round.objects.filter(state=RoundState.DONE).newest_first()[:_MEASURED_ROUNDS]
+    last = Round.objects.whole().filter(state=RoundState.DONE).newest_first()[:_MEASURED_ROUNDS]
     for done in last.prefetch_related("stages"):
         work = {stage["kind"]: stage["work"] for stage in done.estimate.get("stages", [])}
         plan = done.read_plan()
@@ -441,7 +443,9 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
             reading.leaf,
             kind=LeafKind(row.kind),
             documents=_documents(pin.path, reading.leaf.document) if pin.teaches else (),
-            data=_data(pin.path, taxonomy_store().read_blob(row.data_blob)) if row.data_blob and pin.teaches else (),
+            data=data_pairs(taxonomy_store().read_blob(row.data_blob), f"{pin.path}/data.jsonl")
+            if row.data_blob and pin.teaches
+            else (),
         )
     except ValueError as error:
         raise PlanProblem(str(error)) from error
@@ -455,19 +459,8 @@ def _documents(path: str, reference: Any) -> list[Document]:
     found = document_store().read(reference)
     if not found:
         raise PlanProblem(f"{path} names documents, but none of them is there.")
+    for name, text in found:
+        # A scanned page without text, say: questions about it would be made of the seeds alone, and nobody told.
+        if not any(letter.isalpha() for letter in text):
+            raise PlanProblem(f"The document {name} of {path} has no text: put one in its place that can be read.")
     return [Document(name=name, text=text, source=reference.repo, commit=reference.commit) for name, text in found]
-
-
-def _data(path: str, data: bytes) -> list[SeedPair]:
-    """The pairs of a foundational leaf's ``data.jsonl``."""
-    pairs = []
-    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            question, answer = str(row["question"]), str(row["answer"])
-        except (ValueError, KeyError, TypeError):
-            raise PlanProblem(f"Line {number} of {path}/data.jsonl is not a question with its answer.") from None
-        pairs.append(SeedPair(fingerprint=seed_fingerprint(question), question=question, answer=answer))
-    return pairs

@@ -34,12 +34,18 @@ def items(**values: float) -> list[ItemScore]:
         (-0.30, 0.10, "uncertain"),
         (-0.05, 0.10, "uncertain"),
         (-0.04, 0.10, "kept"),
+        (-0.04, -0.01, "kept"),
         (0.20, 0.40, "kept"),
         (None, None, "uncertain"),
     ],
 )
 def test_no_forgetting_is_claimed_only_when_the_interval_shows_it(low, high, expected):
     assert verdict(low, high, margin=0.05) == expected
+
+
+def test_a_negative_margin_is_refused():
+    with pytest.raises(ValueError, match="not negative"):
+        verdict(0.0, 1.0, margin=-0.1)
 
 
 def test_only_items_that_both_were_asked_are_compared():

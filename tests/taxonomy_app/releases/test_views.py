@@ -102,9 +102,9 @@ def test_the_comparison_shows_what_differs(administrator, client_for):
 
 def test_the_leaf_page_shows_the_pinned_seeds_with_their_scores(administrator, client_for, taxonomy):
     from taxonomy_app.rounds.models import RoundLeaf
-    from taxonomy_app.rounds.planning import seed_pairs
     from taxonomy_app.tree.models import Leaf
     from taxonomy_repo.leaf import read_leaf
+    from workers.planning import seed_pairs
 
     entry = Leaf.objects.filter(kind="freeform").first()
     pairs = seed_pairs(read_leaf(taxonomy.store.read_blob(entry.blob), entry.path).leaf)

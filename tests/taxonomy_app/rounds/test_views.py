@@ -30,7 +30,8 @@ from tests.taxonomy_app.rounds.making import (
     run_all,
     run_stage,
 )
-from workers.specs import Progress, StageProblem
+from workers.specs import FunnelStep, Progress, StageProblem
+from workers.teacher.connection import endpoint_key
 from workers.teacher.profiles import PROFILES as TEACHER_PROFILES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("commits", "fake_broker")]
@@ -140,15 +141,18 @@ def test_new_leaves_are_those_that_no_release_taught_as_they_are(
     ]
 
 
-def model_folder(folder: Path, *missing: str) -> Path:
+def model_folder(folder: Path, *missing: str, **other: bytes) -> Path:
+    """A folder that looks like a model: one weight of four bytes."""
+    header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    files = {
+        "config.json": b'{"model_type": "llama"}',
+        "tokenizer.json": b"{}",
+        "model.safetensors": len(header).to_bytes(8, "little") + header + bytes(4),
+    }
     folder.mkdir()
-    for name, text in {
-        "config.json": '{"model_type": "llama"}',
-        "tokenizer.json": "{}",
-        "model.safetensors": "",
-    }.items():
+    for name, data in {**files, **other}.items():
         if name not in missing:
-            (folder / name).write_text(text)
+            (folder / name).write_bytes(data)
     return folder
 
 
@@ -167,6 +171,12 @@ WRONG = {
     ),
     "url not used": ({"teacher_url": "http://a/v1"}, "teacher_url", "would not be used"),
     "key instead of its name": ({"teacher_key_variable": "sk-abc123"}, "teacher_key_variable", "not the key"),
+    "further servers of no use": ({"teacher_further": "http://a/v1 4"}, "teacher_further", "would not be used"),
+    "another secret of the worker": (
+        {"teacher_key_variable": "SEEDBED_SECRET_KEY"},
+        "teacher_key_variable",
+        "begins with SEEDBED_TEACHER_KEY",
+    ),
     "no student": ({"student": "other"}, "student_name", "Write which model"),
     "relative folder": ({"student_name": "./model"}, "student_name", "whole path"),
     "no folder": ({"student_name": "/nowhere/at/all"}, "student_name", "There is no folder /nowhere/at/all"),
@@ -201,6 +211,9 @@ def test_a_student_folder_that_is_no_model_is_refused(
     folder = model_folder(tmp_path / "model", missing)
     answer = admin_client.post(reverse("rounds:new"), plan_fields(student_name=str(folder)))
     assert message in answer.context["form"].errors["student_name"][0]
+    short = model_folder(tmp_path / "short", **{"model.safetensors": b"cut"})
+    answer = admin_client.post(reverse("rounds:new"), plan_fields(student_name=str(short)))
+    assert "is no safetensors file" in answer.context["form"].errors["student_name"][0]
     whole = model_folder(tmp_path / "whole")
     assert admin_client.post(reverse("rounds:new"), plan_fields(student_name=str(whole))).status_code == 302
 
@@ -215,6 +228,37 @@ def test_a_teacher_that_does_not_answer_is_refused_unless_the_workers_reach_it(a
     answer = admin_client.post(reverse("rounds:new"), fields)
     assert "Nothing answers at 127.0.0.1" in answer.context["form"].errors["teacher_url"][0]
     assert admin_client.post(reverse("rounds:new"), {**fields, "seen_by_workers": "on"}).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["SEEDBED_TEACHER_KEY", "SEEDBED_TEACHER_KEY_2", "OPENAI_API_KEY"])
+def test_a_key_variable_that_is_planned_is_one_that_workers_read(name: str, admin_client: Client) -> None:
+    make_leaf("compositional_skills/writing/haiku")
+    fields = plan_fields(
+        teacher_source="endpoint", teacher_url="http://a/v1", teacher_model="m", teacher_key_variable=name
+    )
+    assert admin_client.post(reverse("rounds:new"), {**fields, "seen_by_workers": "on"}).status_code == 302
+    assert endpoint_key(Round.objects.get().read_plan().teacher.key_variable, {name: "secret"}) == "secret"
+
+
+def test_several_servers_are_planned_each_with_its_limit(admin_client: Client) -> None:
+    make_leaf("compositional_skills/writing/haiku")
+    fields = plan_fields(
+        teacher_source="endpoint", teacher_url="http://a/v1", teacher_model="m", teacher_in_flight="32"
+    )
+    for wrong in ("http://b/v1 many", "http://b/v1 0", "b:8000 4"):
+        answer = admin_client.post(
+            reverse("rounds:new"), {**fields, "seen_by_workers": "on", "teacher_further": f"http://c/v1 2\n{wrong}"}
+        )
+        assert list(answer.context["form"].errors) == ["teacher_further"]
+        assert wrong in answer.text
+    further = {"seen_by_workers": "on", "teacher_further": "http://b/v1/ 64\n\nhttp://c/v1\n"}
+    assert admin_client.post(reverse("rounds:new"), {**fields, **further}).status_code == 302
+    planned = Round.objects.get()
+    teacher = planned.read_plan().teacher
+    assert [(other.url, other.max_in_flight) for other in teacher.further] == [("http://b/v1", 64), ("http://c/v1", 32)]
+    assert teacher.in_flight == 128
+    again = admin_client.get(reverse("rounds:new"), {"from": str(planned.pk)}).text
+    assert "http://b/v1 64" in again
 
 
 def test_the_cost_is_shown_before_anything_is_planned(admin_client: Client) -> None:
@@ -267,7 +311,7 @@ def test_the_live_part_answers_304_until_something_changes(
     services.report_apply(report=report, now=NOW)
     changed = client.get(address, headers={"If-None-Match": etag})
     assert changed.status_code == 200
-    assert "3 of 8 samples" in changed.text
+    assert 'data-progress="3 of 8 samples"' in changed.text
     assert "Asking for pairs." in changed.text
     services.report_apply(report=worker.report(spec, "heartbeat", 3), now=NOW)
     assert client.get(address, headers={"If-None-Match": changed.headers["ETag"]}).status_code == 304
@@ -357,6 +401,31 @@ def test_samples_and_dropped_rows_are_read_with_filter_reason_and_score(
     page = client.get(running.get_absolute_url())
     assert page.context["totals"] == {"asked": 12, "kept": 8, "dropped": 4}
     assert "0.81" in page.text
+
+
+def test_a_leaf_without_a_sample_and_seeds_without_a_score_are_told_on_the_page(
+    client_for: ClientFor, administrator: User, fake_broker: FakeBroker
+) -> None:
+    running = make_running(administrator)
+    bare, full = running.leaves.order_by("path")
+    artifact = artifact_store().artifact(fake_broker.specs[-1].output)
+    steps = [
+        FunnelStep(leaf_id=str(bare.leaf_id), step="answer", given=9, kept=0, dropped={"grounding": 9}),
+        FunnelStep(leaf_id=str(full.leaf_id), step="answer", given=9, kept=4, dropped={"grounding": 5}),
+    ]
+    artifact.write_json("funnel.json", [step.model_dump(mode="json") for step in steps])
+    artifact.write_json("result.json", {"samples": 4})
+    artifact.finish(kind="generation")
+    run_all(fake_broker, running)
+    running.stages.filter(kind="evaluation").update(
+        result={"left_out": {full.path: ["it is longer than the 1024 tokens that the model reads"]}}
+    )
+    page = client_for(None).get(running.get_absolute_url())
+    assert page.context["empty_leaves"] == [bare.path]
+    assert "1 leaf ended without a single sample" in page.text
+    assert "It is taught by its seeds alone" in page.text
+    assert page.context["unscored"] == [(full.path, ["it is longer than the 1024 tokens that the model reads"])]
+    assert "it is longer than the 1024 tokens" in page.text
 
 
 def test_samples_are_paged(

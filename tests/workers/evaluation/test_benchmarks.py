@@ -17,6 +17,7 @@ from workers.evaluation.benchmarks import (
     BENCHMARKS,
     BenchmarkProblem,
     benchmark,
+    benchmark_questions,
     benchmarks_folder,
     share_out,
     task_name,
@@ -133,3 +134,14 @@ def test_the_registry_loads_neither_torch_nor_lm_eval() -> None:
         "sys.exit(any(m in sys.modules for m in ('torch', 'lm_eval', 'datasets')))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=False).returncode == 0
+
+
+def test_the_questions_of_every_benchmark_that_is_here_are_known(tmp_path: Path) -> None:
+    own = [row["question"] for row in questions()]
+    assert list(benchmark_questions(None)) == own
+    (tmp_path / "hellaswag_validation.jsonl").write_text('{"ctx": "A man is sitting on a roof."}\n\n')
+    (tmp_path / "winogrande_xl_validation.jsonl").write_text('{"sentence": "Sarah was a surgeon."}\n')
+    assert list(benchmark_questions(tmp_path)) == [*own, "A man is sitting on a roof.", "Sarah was a surgeon."]
+    (tmp_path / "mmlu_test.jsonl").write_text('{"subject": "law"}\n')
+    with pytest.raises(BenchmarkProblem, match=r"Line 1 of mmlu_test.jsonl has no field question"):
+        list(benchmark_questions(tmp_path))

@@ -46,16 +46,21 @@ def test_taught_seeds_are_never_scored(loaded: Any) -> None:
     assert not taught & {item.item_id for score in scores for item in score.items}
 
 
-def test_an_item_that_the_model_cannot_read_is_named(loaded: Any) -> None:
-    long = KNOWLEDGE.model_copy(update={"held_out": (pair("Why? " * 900, "So."),)})
-    with pytest.raises(ValueError, match=r"knowledge/island/ferry is longer than the 1024 tokens"):
-        score_held_out(loaded, [long], "after")
-
-
-def test_an_empty_answer_is_named(loaded: Any) -> None:
-    empty = KNOWLEDGE.model_copy(update={"held_out": (pair("Why?", " "),)})
-    with pytest.raises(ValueError, match="no text"):
-        score_held_out(loaded, [empty], "after")
+@pytest.mark.parametrize(
+    ("question", "answer", "why"),
+    [("Why? " * 900, "So.", "longer than the 1024 tokens"), ("Why?", " ", "its answer has no text")],
+)
+def test_a_seed_that_cannot_be_scored_is_left_out_by_name_and_costs_the_others_nothing(
+    question: str, answer: str, why: str, loaded: Any
+) -> None:
+    odd = pair(question, answer)
+    mixed = KNOWLEDGE.model_copy(update={"held_out": (odd, *KNOWLEDGE.held_out)})
+    scores, rows = score_held_out(loaded, [mixed, GROUNDED], "after")
+    assert scores == score_held_out(loaded, [KNOWLEDGE, GROUNDED], "after")[0]
+    assert [row["item_id"] for row in rows if "left_out" in row] == [odd.fingerprint]
+    assert why in rows[0]["left_out"]
+    alone = KNOWLEDGE.model_copy(update={"held_out": (odd,)})
+    assert score_held_out(loaded, [alone], "after")[0] == []
 
 
 def test_every_kind_of_leaf_says_what_is_shown() -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.workers.planning_data import settings_in, some_leaves, some_plan, some_spec, store_with_plan
 from workers.evaluation import stage
 from workers.evaluation.stage import SCORES_FILE, part_name, run
-from workers.models import ModelProblem
+from workers.model_folder import ModelProblem
 from workers.specs import EvaluationResult, ModelReference, Progress, StageKind, StageSpec
 from workers.stages import RESULT_FILE, StageCancelled, StageContext, StageFailure
 
@@ -171,3 +171,11 @@ def test_a_scoring_process_that_is_killed_is_a_failure_worth_retrying(
     with pytest.raises(StageFailure) as failure:
         run(round_.spec(), round_.context())
     assert (failure.value.problem.code, failure.value.problem.retry) == ("scoring", True)
+
+
+def test_seeds_that_could_not_be_scored_are_told_by_leaf_and_counted_once(tmp_path: Path) -> None:
+    artifact = store_with_plan(settings_in(tmp_path), some_plan()).artifact("evaluation-1")
+    rows = [{"leaf": "a", "item_id": "1", "left_out": "it is long"}, {"leaf": "a", "item_id": "2", "tokens": 3}]
+    for subject in ("before", "after"):
+        artifact.write_json(part_name(subject, "held_out"), {"scores": [], "rows": rows})
+    assert stage.left_out(artifact, ("before", "after", "control")) == {"a": ["it is long"]}

@@ -18,7 +18,6 @@ from workers.evaluation.statistics import (
     ComparisonProblem,
     compare,
     compare_all,
-    forgetting_verdict,
     holm,
     improvement,
     make_score,
@@ -288,26 +287,6 @@ def test_a_loss_that_falls_is_an_improvement() -> None:
     falling = comparison(-0.5, -0.1, metric="loss")
     assert verdict(falling) == "better"
     assert improvement(falling) == pytest.approx((0.3, 0.1, 0.5))
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (-0.04, 0.2, "kept"),
-        (-0.05, 0.2, "undecided"),
-        (-0.2, 0.2, "undecided"),
-        (-0.3, -0.06, "forgotten"),
-        (-0.04, -0.01, "kept"),
-        (None, None, "undecided"),
-    ],
-)
-def test_no_forgetting_is_claimed_only_above_the_margin(low: float | None, high: float | None, expected: str) -> None:
-    assert forgetting_verdict(comparison(low, high), margin=0.05) == expected
-
-
-def test_a_negative_margin_is_refused() -> None:
-    with pytest.raises(ValueError, match="not negative"):
-        forgetting_verdict(comparison(0, 1), margin=-0.1)
 
 
 # --- The forgetting matrix

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.workers.fake_teacher import FakeTeacher
-from tests.workers.generation.leaves import SENTINEL, all_leaves, freeform_leaf, knowledge_leaf, recipe
+from tests.workers.generation.leaves import SENTINEL, all_leaves, freeform_leaf, grounded_leaf, knowledge_leaf, recipe
 from workers.artifacts import Artifact, ArtifactStore
 from workers.environment import shared_settings
 from workers.generation.run import Order, generate
@@ -227,6 +227,33 @@ def test_a_request_that_the_server_refuses_costs_its_row_only(tmp_path: Path) ->
     assert any("maximum context length" in row.reason for row in dropped_of(artifact))
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("This model has no chat template.", "profile that continues texts"),
+        ("This model's maximum context length is 256 tokens.", "context is too small"),
+        ("structured outputs are switched off", "choose another teacher or profile"),
+    ],
+)
+def test_a_server_that_refuses_everything_is_a_failure_and_not_an_empty_round(
+    tmp_path: Path, said: str, advice: str
+) -> None:
+    def refuse(_request: web.Request, _body: dict[str, Any]) -> web.Response:
+        return web.json_response({"error": {"message": said}}, status=400)
+
+    with FakeTeacher(behaviour=refuse) as server, pytest.raises(StageFailure) as caught:
+        run(tmp_path, server)
+    assert caught.value.problem.code == "teacher_refuses"
+    assert said in caught.value.problem.message
+    assert advice in caught.value.problem.advice
+    # Put right, it is as if nothing had been asked: no leaf has fewer rows to try for it.
+    with FakeTeacher() as server:
+        summary, artifact = run(tmp_path, server)
+    assert summary["samples"] == 18
+    assert "request" not in summary["dropped"]
+    assert not any(row.filter == "request" for row in dropped_of(artifact))
+
+
 def test_what_a_benchmark_asks_is_not_taught(tmp_path: Path) -> None:
     item = "Which of these changes causes day and night on the planet Earth?"
     with FakeTeacher(behaviour=always(item)) as server:
@@ -245,6 +272,23 @@ def test_a_judge_is_judged_first_and_its_numbers_are_told(tmp_path: Path, profil
     assert facts["wrong"] >= 6
     assert 0 <= facts["low"] <= facts["area"] <= facts["high"] <= 1
     assert isinstance(facts["decides"], bool)
+
+
+def test_a_judge_may_write_down_why_and_is_judged_like_any_other(tmp_path: Path) -> None:
+    def graded(_request: web.Request, body: dict[str, Any]) -> web.Response | None:
+        asked = body["messages"][-1]["content"]
+        if "Grades:" not in asked:
+            return None
+        right = any(f"Question: {seed.question}\nAnswer: {seed.answer}" in asked for seed in knowledge_leaf().seeds)
+        text = f"I have read it.\nGrade: {3 if right else 1}"
+        return web.json_response({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+
+    wanted = recipe(judge=True, judge_form="written", samples_per_leaf=2, attempts_factor=2.0)
+    with FakeTeacher(behaviour=graded) as server:
+        summary, artifact = run(tmp_path, server, leaves=(knowledge_leaf(),), wanted=wanted)
+    facts = summary["judge"]["knowledge"]
+    assert (facts["judge"], facts["by_text"], facts["decides"], facts["area"]) == ("written", True, True, 1.0)
+    assert {row.filter for row in dropped_of(artifact)} == {"judge_written"}
 
 
 def test_a_judge_that_cannot_tell_right_from_wrong_decides_nothing(tmp_path: Path) -> None:
@@ -323,17 +367,47 @@ def test_a_teacher_that_goes_away_is_a_failure_that_keeps_what_was_done(tmp_path
 
 
 def test_cancelling_stops_within_seconds_and_keeps_what_was_finished(tmp_path: Path) -> None:
-    begun = time.monotonic()
+    asked_to_stop: list[float] = []
     with FakeTeacher(latency=0.3) as server:
+
+        def cancelled() -> bool:
+            if len(server.requests) >= 32 and not asked_to_stop:
+                asked_to_stop.append(time.monotonic())
+            return bool(asked_to_stop)
+
         with pytest.raises(StageCancelled):
-            run(tmp_path, server, cancelled=lambda: time.monotonic() - begun > 1.5)
-        assert time.monotonic() - begun < 5
+            run(tmp_path, server, cancelled=cancelled)
+        assert time.monotonic() - asked_to_stop[0] < 5
         done = len(server.requests)
     with FakeTeacher() as server:
         summary, _ = run(tmp_path, server)
-        assert summary["samples"] == 18
-        assert len(server.requests) < 40
-    assert done >= 8
+        again = len(server.requests)
+    with FakeTeacher() as server:
+        run(tmp_path, server, name="from-nothing")
+        whole = len(server.requests)
+    assert summary["samples"] == 18
+    # Ten rows are under way at once, two requests each; what they had is lost, all else is kept.
+    assert again <= whole - done + 30
+
+
+def test_after_a_stop_the_texts_of_earlier_rows_are_remembered_as_texts(tmp_path: Path) -> None:
+    text = "The amber lantern of the northern harbour was lit when the last boat had come home."
+
+    def same_text(_request: web.Request, body: dict[str, Any]) -> web.Response | None:
+        asked = body["messages"][-1]["content"]
+        if '{"context"' not in asked:
+            return None
+        choice = {"message": {"content": json.dumps({"context": text})}, "finish_reason": "stop"}
+        return web.json_response({"choices": [choice]})
+
+    wanted = recipe(samples_per_leaf=20)
+    with FakeTeacher(behaviour=same_text, latency=0.2) as server, pytest.raises(StageCancelled):
+        # Ten rows at once: by the fortieth request the first row has had its text, question and answer.
+        run(tmp_path, server, leaves=(grounded_leaf(),), wanted=wanted, cancelled=lambda: len(server.requests) >= 40)
+    with FakeTeacher(behaviour=same_text) as server:
+        _, artifact = run(tmp_path, server, leaves=(grounded_leaf(),), wanted=wanted)
+    # One row had the text first; every other is the same text again, before and after the stop.
+    assert len(samples_of(artifact)) + sum(row.filter != "duplicate" for row in dropped_of(artifact)) == 1
 
 
 def test_finished_parts_are_gone_and_a_second_call_asks_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.workers.fake_teacher import FakeTeacher, reply
 from tests.workers.generation.leaves import freeform_leaf, recipe
 from workers.artifacts import ArtifactStore
 from workers.environment import PROJECT, shared_settings
+from workers.generation.__main__ import InputProblem, planned_leaves
 from workers.generation.rows import Outcome
 from workers.generation.stage import run
 from workers.recipes import recipe as named_recipe
@@ -183,6 +184,8 @@ def test_the_command_ends_with_one_line_of_json(command: Any) -> None:
         (("--teacher-key-variable", "SEEDBED_TEACHER_KEY_UNSET"), "SEEDBED_TEACHER_KEY_UNSET is not set"),
         (("--profile", "grand"), "no teacher profile grand"),
         (("--teacher-model", "another"), "does not serve a model called another"),
+        (("--samples", "0"), "samples per leaf: Input should be greater than or equal to 1."),
+        (("--in-flight", "0"), "max in flight: Input should be greater than or equal to 1."),
     ],
 )
 def test_what_is_wrong_is_one_sentence(command: Any, arguments: tuple[str, str], sentence: str) -> None:
@@ -202,6 +205,27 @@ def test_a_broken_leaf_is_named_with_its_line(command: Any, taxonomy: Path) -> N
         _, err = command(server.url).communicate(timeout=60)
     assert "qna.yaml (line" in err
     assert "Traceback" not in err
+
+
+def test_documents_that_cannot_be_asked_about_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    context = "Orsa has a lantern of granite that was lit in 1804."
+    pairs = "".join(f"      - question: What is {n}?\n        answer: It is {n}.\n" for n in range(3))
+    seeds = "".join(f"  - context: {context} {n}\n    questions_and_answers:\n{pairs}" for n in range(5))
+    leaf = tmp_path / "taxonomy" / "knowledge" / "orsa"
+    leaf.mkdir(parents=True)
+    leaf.joinpath("qna.yaml").write_text(
+        "version: 3\ncreated_by: tester\ndomain: harbours\ndocument_outline: Orsa and its lantern.\n"
+        f"document:\n  repo: seedbed:documents\n  commit: {'a' * 40}\n  patterns: ['*.md']\nseed_examples:\n{seeds}"
+    )
+    for data, sentence in ((b"%PDF-1.7 \xe2\xe3\xcf", "not a text in UTF-8"), (b" \n", "is empty")):
+        (folder / "orsa.md").write_bytes(data)
+        with pytest.raises(InputProblem, match=sentence):
+            planned_leaves(tmp_path / "taxonomy", (), folder, 0.0)
+    (folder / "orsa.md").unlink()
+    with pytest.raises(InputProblem, match="are not in"):
+        planned_leaves(tmp_path / "taxonomy", (), folder, 0.0)
 
 
 def context_for(tmp_path: Path, url: str, told: list[Progress]) -> tuple[StageSpec, StageContext]:

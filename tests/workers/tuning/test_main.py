@@ -85,6 +85,7 @@ def test_files_named_after_a_phase_are_that_phase_and_others_are_shared_out(tmp_
         (["--mixture", "/absent.jsonl"], "/absent.jsonl is not there"),
         (["--mixture", "/"], "is no mixture"),
         (["--student", "/absent"], "/absent"),
+        (["--out", "/dev/null/out"], "/dev/null"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_sentence(
@@ -101,6 +102,13 @@ def test_a_file_that_holds_no_samples_is_named_with_its_line(tmp_path: Path) -> 
     broken = tmp_path / "mine.jsonl"
     broken.write_text(make_chat("Line?", "Rain.").model_dump_json() + "\n{}\n")
     with pytest.raises(UsageProblem, match="line 2"):
+        collect_phases([broken], recipe("quick").tuning, tmp_path, control=False)
+
+
+def test_a_mixture_that_is_no_text_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "mine.jsonl"
+    broken.write_bytes(b"\x1f\x8b\x08\xff")
+    with pytest.raises(UsageProblem, match="no text in UTF-8"):
         collect_phases([broken], recipe("quick").tuning, tmp_path, control=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from workers.generation.filters import LeafMemory
@@ -12,19 +13,26 @@ from workers.generation.rows import Dropped, Row, Step, user_text
 RUN_WORDS = 9
 
 
-def word_runs(texts: Iterable[str], length: int = RUN_WORDS) -> frozenset[str]:
-    """All runs of ``length`` words of the texts; a shorter text (of four words or more) counts as one run."""
-    runs: set[str] = set()
-    for text in texts:
-        words = folded(text).split()
-        if 4 <= len(words) < length:
-            runs.add(" ".join(words))
-        runs.update(" ".join(words[i : i + length]) for i in range(len(words) - length + 1))
-    return frozenset(runs)
+# A run that so many items of benchmarks share is a manner of asking ("which of the following is an example of a").
+MOST_ITEMS = 3
+
+
+def word_runs(text: str, length: int = RUN_WORDS) -> set[str]:
+    """All runs of ``length`` words of a text; a shorter one (of four words or more) counts as one run."""
+    words = folded(text).split()
+    if 4 <= len(words) < length:
+        return {" ".join(words)}
+    return {" ".join(words[i : i + length]) for i in range(len(words) - length + 1)}
+
+
+def runs_of_items(texts: Iterable[str]) -> frozenset[str]:
+    """The runs of words by which an item of a benchmark is known, out of all items' texts."""
+    counts = Counter(run for text in texts for run in word_runs(text))
+    return frozenset(run for run, count in counts.items() if count <= MOST_ITEMS)
 
 
 class Benchmark:
-    """The row shares a run of words with an item of a benchmark of this round."""
+    """The row shares a run of words with an item of a benchmark that this installation can score on."""
 
     name = "benchmark"
     steps: frozenset[Step] = frozenset({"question", "answer"})
@@ -34,5 +42,5 @@ class Benchmark:
         if not memory.benchmarks:
             return
         text = user_text(row.question, row.context) if step == "question" else row.answer
-        if word_runs([text]) & memory.benchmarks:
+        if word_runs(text) & memory.benchmarks:
             raise Dropped(self.name, "It shares a run of words with an item of a benchmark.")
