@@ -114,11 +114,23 @@ class Repository:
         """This thread's handle; libgit2's are not to be shared."""
         held: tuple[int, pygit2.Repository] | None = getattr(self._local, "held", None)
         if held is None or held[0] != os.getpid():
-            held = (os.getpid(), self.opened())
+            held = (os.getpid(), self._opened())
             self._local.held = held
         return held[1]
 
-    def opened(self) -> pygit2.Repository:
+    def for_writing(self) -> tuple[pygit2.Repository, NewObjects]:
+        """This thread's handle for the writer, and the place where it gathers what is new.
+
+        Kept from one change to the next: a new handle would open every pack anew.
+        """
+        held: tuple[int, pygit2.Repository, NewObjects] | None = getattr(self._local, "for_writing", None)
+        if held is None or held[0] != os.getpid():
+            held = (os.getpid(), self._opened(), NewObjects())
+            held[2].gather_for(held[1])
+            self._local.for_writing = held
+        return held[1], held[2]
+
+    def _opened(self) -> pygit2.Repository:
         """A new handle. Raises StoreProblem where there is no repository."""
         try:
             return pygit2.Repository(os.fspath(self.path))
@@ -211,9 +223,8 @@ class Writer:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._handle = repository.opened()
-        self._new = NewObjects()
-        self._new.gather_for(self._handle)
+        self._handle, self._new = repository.for_writing()
+        self._new.forget()  # what a change that was given up has left
         self.open = True
 
     def _git(self) -> pygit2.Repository:
