@@ -63,8 +63,7 @@ def import_files(
         if not wanted:
             return result
         with repository.writing() as writer:
-            blobs = {path: None if data is None else writer.blob(data) for path, data in wanted.items()}
-            tree = writer.tree(before, blobs)
+            tree = writer.packed_tree(before, wanted)
             if before is not None and str(repository.commit(before).tree.id) == tree:
                 return result
             try:
