@@ -20,12 +20,12 @@ DEMO = read_flag("SEEDBED_DEMO", False)
 
 TAXONOMY_REPOSITORY = VAR / "taxonomy.git"
 DOCUMENT_REPOSITORY = VAR / "documents.git"
+# Where vectors of texts come from; None compares texts by their n-grams.
+EMBEDDINGS = environment.embeddings()
 # Whom the worker may talk to, how often it asks remotes by itself, and where archives lie on their way in and out.
 NETWORK_RULES = environment.network_rules()
 SYNC_SECONDS = read_number("SEEDBED_SYNC_SECONDS", 600.0, least=60.0)
 EXCHANGE_FOLDER = VAR / "exchange"
-# Where vectors of texts come from; None compares texts by their n-grams.
-EMBEDDINGS = environment.embeddings()
 CODE_VERSION = read_text("SEEDBED_CODE_VERSION", "0.1.0")
 
 INSTALLED_APPS = [
@@ -137,6 +137,8 @@ CELERY_BEAT_SCHEDULE = {
     "exchange": {"task": "seedbed.exchange.tick", "schedule": 60.0, "options": {"expires": 55}},
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
     "vectors": {"task": "seedbed.tree.vectors", "schedule": 60.0, "options": {"expires": 50}},
+    "maintenance": {"task": "seedbed.tree.maintain", "schedule": 3600.0, "options": {"expires": 3000}},
+    "release_tags": {"task": "seedbed.releases.tag", "schedule": 3600.0, "options": {"expires": 3000}},
 }
 
 LOGGING = {

@@ -103,7 +103,7 @@ def leaf_compare(before: Leaf | None, after: Leaf | None) -> LeafComparison:
     )
     old_seeds = before.seed_examples if before else ()
     new_seeds = after.seed_examples if after else ()
-    partners = _match(old_seeds, new_seeds)
+    partners = match_seeds(old_seeds, new_seeds)
     taken = set(partners.values())
     moved = _moved(partners)
     seeds: list[SeedComparison] = []
@@ -149,7 +149,9 @@ def _source_fields(source: AttributionEntry) -> dict[str, str]:
     return {label: text for label, text in fields.items() if text}
 
 
-def _match(old: Sequence[SeedExample | KnowledgeSeed], new: Sequence[SeedExample | KnowledgeSeed]) -> dict[int, int]:
+def match_seeds(
+    old: Sequence[SeedExample | KnowledgeSeed], new: Sequence[SeedExample | KnowledgeSeed]
+) -> dict[int, int]:
     """For places in ``new`` their partner in ``old``: equal seeds first, then those that ask the same, then the most
     alike of the rest.
     """

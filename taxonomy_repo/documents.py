@@ -21,7 +21,7 @@ import pygit2
 from taxonomy_repo.leaf import DocumentReference
 from taxonomy_repo.message import compose_message
 from taxonomy_repo.paths import unsafe_reason
-from taxonomy_repo.repository import COMMITTER, FULL_NAME, BranchMoved, Person, Repository, StoreProblem, signature
+from taxonomy_repo.repository import FULL_NAME, BranchMoved, Person, Repository, StoreProblem
 
 DOCUMENT_REPOSITORY = "seedbed:documents"
 ENDINGS = (".md", ".markdown", ".txt")
@@ -186,14 +186,10 @@ class DocumentStore:
     def keep_fetched(self, reference: DocumentReference, texts: Mapping[str, str], *, when: datetime) -> str:
         """Keep the texts of documents that lie elsewhere, under their names there (not an earlier set); the commit."""
         self.create()
-        git = self.repository.git
+        source = compose_message(f"Fetch documents from {reference.repo}", {"Commit": reference.commit})
         with self.repository.writing() as writer:
             tree = writer.tree(None, {name: writer.blob(text.encode("utf-8")) for name, text in texts.items()})
-            by = signature(Person(*COMMITTER), when)
-            source = compose_message(f"Fetch documents from {reference.repo}", {"Commit": reference.commit})
-            commit = git.create_commit(None, by, by, source, tree, [])
-            writer.keep(_kept_under(reference), str(commit))
-        return str(commit)
+            return writer.commit_apart(_kept_under(reference), tree=tree, message=source, when=when)
 
     def names(self) -> list[str]:
         """Names of all documents at the newest version, sorted."""

@@ -63,7 +63,8 @@ def import_files(
         if not wanted:
             return result
         with repository.writing() as writer:
-            tree = writer.packed_tree(before, wanted)
+            blobs = {path: None if data is None else writer.blob(data) for path, data in wanted.items()}
+            tree = writer.tree(before, blobs)
             if before is not None and str(repository.commit(before).tree.id) == tree:
                 return result
             try:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from taxonomy_repo.attribution import (
-    ALLOWED_LICENCES,
     Attribution,
     AttributionEntry,
     read_attribution,
     write_attribution,
 )
+from taxonomy_repo.licence import ALLOWED_LICENCES
 from taxonomy_repo.paths import BRANCHES, DATA_FILE, LeafKindName, check_path, unsafe_reason
 from taxonomy_repo.problem import Problem, Severity
 

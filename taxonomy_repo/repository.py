@@ -1,17 +1,14 @@
 """A bare git repository that this program alone writes: opening, the writer's mutex, commits built in memory.
 
-Knows nothing of leaves. Reading is free; writing goes through :meth:`Repository.writing`, which holds a mutex that
-the kernel gives back when its holder dies. The git environment is sterile: no configuration outside the repository.
+Knows nothing of leaves. Reading is free; writing goes through :meth:`Repository.writing`, which holds the mutex
+(``mutex``) and gathers new objects in memory until a commit lands them (``new_objects``). The git environment is
+sterile: no configuration outside the repository.
 """
 
 from __future__ import annotations
 
-import fcntl
-import mmap
 import os
 import re
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,16 +20,17 @@ from pathlib import Path
 import pygit2
 from pygit2 import GIT_FILEMODE_BLOB as FILE_MODE
 from pygit2 import GIT_FILEMODE_TREE as TREE_MODE
-from pygit2.enums import ConfigLevel, FileMode, MergeFlag
+from pygit2.enums import ConfigLevel, FileMode, MergeFlag, ObjectType
+
+from taxonomy_repo.mutex import MutexBusy, mutex
+from taxonomy_repo.new_objects import NewObjects
 
 BRANCH = "main"
 REFERENCE = f"refs/heads/{BRANCH}"
+TAGS = "refs/tags/"
 COMMITTER = ("Seedbed", "seedbed@localhost")
-MUTEX_FILE = "seedbed-writer.lock"
 MOST_RACES = 100
 FULL_NAME = re.compile(r"[0-9a-f]{40}\Z")
-_DIRTY = b"writing\n"
-_IN_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a random name is made there
 
 
 def _make_sterile() -> None:
@@ -80,6 +78,21 @@ def _plain(text: str) -> str:
     return " ".join("".join(" " if ord(c) < 32 or c in "<>\x7f" else c for c in text).split()).strip(" .,;:'\"")
 
 
+def _object_in(git: pygit2.Repository, name: str) -> object:
+    """The object of that full name (40 hex digits, nothing shorter), or None."""
+    try:
+        return git.get(name) if FULL_NAME.match(name) else None
+    except ValueError:
+        return None
+
+
+def _commit_in(git: pygit2.Repository, name: str) -> pygit2.Commit:
+    found = _object_in(git, name)
+    if not isinstance(found, pygit2.Commit):
+        raise StoreProblem("unknown-commit", f"There is no version {name[:60]} here.")
+    return found
+
+
 class Repository:
     """One bare repository at ``path``. Objects of this class may be shared by threads and survive a fork."""
 
@@ -101,14 +114,16 @@ class Repository:
         """This thread's handle; libgit2's are not to be shared."""
         held: tuple[int, pygit2.Repository] | None = getattr(self._local, "held", None)
         if held is None or held[0] != os.getpid():
-            try:
-                held = (os.getpid(), pygit2.Repository(os.fspath(self.path)))
-            except pygit2.GitError as error:
-                raise StoreProblem(
-                    "no-repository", f"There is no repository at {self.path}. Create it first."
-                ) from error
+            held = (os.getpid(), self.opened())
             self._local.held = held
         return held[1]
+
+    def opened(self) -> pygit2.Repository:
+        """A new handle. Raises StoreProblem where there is no repository."""
+        try:
+            return pygit2.Repository(os.fspath(self.path))
+        except pygit2.GitError as error:
+            raise StoreProblem("no-repository", f"There is no repository at {self.path}. Create it first.") from error
 
     # -- reading
 
@@ -119,24 +134,14 @@ class Repository:
 
     def commit(self, commit: str) -> pygit2.Commit:
         """The commit of that full name. Raises StoreProblem where there is none."""
-        found = self._object(commit)
-        if not isinstance(found, pygit2.Commit):
-            raise StoreProblem("unknown-commit", f"There is no version {commit[:60]} here.")
-        return found
+        return _commit_in(self.git, commit)
 
     def read_blob(self, blob: str) -> bytes:
         """The bytes of a blob. Raises StoreProblem where there is none."""
-        found = self._object(blob)
+        found = _object_in(self.git, blob)
         if not isinstance(found, pygit2.Blob):
             raise StoreProblem("unknown-blob", f"There is no content {blob[:60]} here.")
         return found.data
-
-    def _object(self, name: str) -> object:
-        """The object of that full name (40 hex digits, nothing shorter), or None."""
-        try:
-            return self.git.get(name) if FULL_NAME.match(name) else None
-        except ValueError:
-            return None
 
     def blob_at(self, commit: str, path: str) -> str | None:
         """The blob of the file ``path`` at ``commit``, or None."""
@@ -162,6 +167,11 @@ class Repository:
         """Whether ``ancestor`` is ``commit`` or one of those before it."""
         first, second = self.commit(commit), self.commit(ancestor)
         return first.id == second.id or self.git.descendant_of(first.id, second.id)
+
+    def tags(self) -> dict[str, str]:
+        """Name → commit of every tag."""
+        names = [name for name in self.git.references if name.startswith(TAGS)]
+        return {name.removeprefix(TAGS): str(self.git.references[name].peel(pygit2.Commit).id) for name in names}
 
     # -- writing
 
@@ -189,32 +199,11 @@ class Repository:
 
     @contextmanager
     def _mutex_file(self, timeout: float = 60.0) -> Iterator[None]:
-        """flock(2) on a file in the repository: released by the kernel when the process ends in any way.
-
-        The file says ``writing`` while it is held. Found so by the next holder, the last one died; the lock files
-        that git's own protocol leaves behind then are removed, or nobody could ever write again.
-        """
-        descriptor = os.open(self.path / MUTEX_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            deadline = time.monotonic() + timeout
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise StoreProblem("busy", "Something else is writing just now. Try again soon.") from None
-                    time.sleep(0.005)
-            if os.pread(descriptor, len(_DIRTY), 0) == _DIRTY:
-                for name in (f"{REFERENCE}.lock", "HEAD.lock", "config.lock"):
-                    (self.path / name).unlink(missing_ok=True)
-            os.pwrite(descriptor, _DIRTY, 0)
-            try:
+            with mutex(self.path, timeout):
                 yield
-            finally:
-                os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)
+        except MutexBusy:
+            raise StoreProblem("busy", "Something else is writing just now. Try again soon.") from None
 
 
 class Writer:
@@ -222,15 +211,19 @@ class Writer:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._handle = repository.opened()
+        self._new = NewObjects()
+        self._new.gather_for(self._handle)
         self.open = True
 
     def _git(self) -> pygit2.Repository:
+        """A handle of its own, whose new objects are in memory until they land with a commit."""
         if not self.open:
             raise StoreProblem("not-locked", "Writing outside the mutex is refused.")
-        return self._repository.git
+        return self._handle
 
     def blob(self, data: bytes) -> str:
-        """Store ``data`` and name it."""
+        """Keep ``data`` for the next commit, and name it."""
         return str(self._git().create_blob(data))
 
     def tree(self, base: str | None, changes: Mapping[str, str | None]) -> str:
@@ -239,37 +232,10 @@ class Writer:
         Only the folders on the way to a change are rewritten; folders that become empty go.
         """
         git = self._git()
-        root = None if base is None else self._repository.commit(base).tree
+        # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
+        root = None if base is None else _commit_in(git, base).tree
         written = _write_tree(git, root, _nested(changes), "")
         return written if written is not None else str(git.TreeBuilder().write())
-
-    def packed_tree(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
-        """As :meth:`tree`, of files given by their content, however many there are.
-
-        What is new is gathered beside the repository and comes in as one pack: that is one safe write to the disk
-        instead of one for each file and folder.
-        """
-        self._git()
-        objects = self._repository.path / "objects"
-        with tempfile.TemporaryDirectory(prefix="seedbed-pack-", dir=_quick_folder(files)) as folder:
-            beside = pygit2.init_repository(folder, bare=True)
-            gathered = pygit2.Odb()
-            gathered.add_backend(pygit2.OdbBackendLoose(f"{folder}/objects", 1, False), 1)
-            gathered.add_disk_alternate(os.fspath(objects))
-            beside.set_odb(gathered)
-            blobs = {path: None if data is None else str(beside.create_blob(data)) for path, data in files.items()}
-            root = None if base is None else beside[self._repository.commit(base).tree.id]
-            written = _write_tree(beside, root if isinstance(root, pygit2.Tree) else None, _nested(blobs), "")
-            tree = written if written is not None else str(beside.TreeBuilder().write())
-            new = [f"{at.name}{name.name}" for at in Path(folder, "objects").glob("??") for name in at.iterdir()]
-
-            def choose(builder: pygit2.PackBuilder) -> None:
-                for name in new:
-                    builder.add(pygit2.Oid(hex=name))
-
-            if new:
-                beside.pack(path=objects / "pack", pack_delegate=choose)
-        return tree
 
     def commit(
         self,
@@ -323,14 +289,39 @@ class Writer:
         git = self._git()
         self._swap(git, parent, self._repository.commit(commit).id)
 
+    def commit_apart(self, reference: str, *, tree: str, message: str, when: datetime) -> str:
+        """Make a commit of ``tree`` that is on no branch and is named by ``reference`` (below ``refs/seedbed/``)."""
+        git = self._git()
+        committer = signature(Person(*COMMITTER), when)
+        made = git.create_commit(None, committer, committer, message, tree, [])
+        self._new.land(git)  # what a reference names is there before the reference
+        self.keep(reference, str(made))
+        return str(made)
+
     def keep(self, reference: str, commit: str) -> None:
         """Let ``reference`` (below ``refs/seedbed/``) name ``commit``, so that it is never tidied away."""
         if not reference.startswith("refs/seedbed/"):
             raise StoreProblem("bad-reference", f"{reference} is not a place for what is kept.")
         self._git().references.create(reference, self._repository.commit(commit).id, force=True)
 
+    def tag(self, name: str, commit: str, *, tagger: Person, message: str, when: datetime) -> None:
+        """Give ``commit`` the annotated tag ``name``, which must not be there yet (StoreProblem ``tag-taken``)."""
+        git = self._git()
+        target = self._repository.commit(commit).id
+        by = signature(tagger, when)
+        minutes = abs(by.offset)
+        zone = f"{'-' if by.offset < 0 else '+'}{minutes // 60:02}{minutes % 60:02}"
+        text = f"object {target}\ntype commit\ntag {name}\ntagger {by.name} <{by.email}> {by.time} {zone}\n\n{message}"
+        made = git.odb.write(ObjectType.TAG, text.encode())
+        self._new.land(git)
+        try:
+            git.references.create(f"{TAGS}{name}", made, force=False)
+        except (pygit2.GitError, ValueError, OSError) as error:
+            raise StoreProblem("tag-taken", f"The tag {name} cannot be made: {error}.") from error
+
     def _swap(self, git: pygit2.Repository, parent: str | None, made: pygit2.Oid) -> None:
         """Compare and swap. libgit2 locks the reference and fails when it is not what was read."""
+        self._new.land(git)  # what a reference names is there before the reference
         for attempt in range(MOST_RACES):
             reference = git.references.get(REFERENCE)
             if (None if reference is None else str(reference.target)) != parent:
@@ -348,18 +339,6 @@ class Writer:
                 time.sleep(0.01)  # another program holds git's own lock for an instant; look again
                 continue
             return
-
-
-def _quick_folder(files: Mapping[str, bytes | None]) -> str | None:
-    """Where many small files are made and removed quickly: in memory where it has room for them, else anywhere (None).
-
-    A page of memory and as much for the folders is counted for each file.
-    """
-    needed = sum(len(data or b"") + 4 * mmap.PAGESIZE for data in files.values())
-    try:
-        return _IN_MEMORY if shutil.disk_usage(_IN_MEMORY).free > 2 * needed else None
-    except OSError:
-        return None
 
 
 def _nested(changes: Mapping[str, str | None]) -> dict[str, object]:

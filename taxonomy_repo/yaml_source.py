@@ -181,8 +181,7 @@ def plain_value(node: Node) -> object:
 def read_source(data: bytes) -> YamlSource:
     """Decode and compose ``data``. Never raises: what is wrong is in ``problems``."""
     if len(data) > MOST_BYTES:
-        message = f"The file has {len(data):,} bytes; {MOST_BYTES:,} is the most. Split it into several leaves."
-        return YamlSource("", (), None, (Problem("file-too-large", "error", message, 1, 1),))
+        return YamlSource("", (), None, (too_large(len(data)),))
     problems: list[Problem] = []
     try:
         text = data.decode("utf-8")
@@ -222,6 +221,12 @@ def read_source(data: bytes) -> YamlSource:
     if any(problem.severity == "error" for problem in problems):
         root = None
     return YamlSource(text, tokens, root, tuple(problems))
+
+
+def too_large(size: int) -> Problem:
+    """The problem of a file of ``size`` bytes, of which nothing is read."""
+    message = f"The file has {size:,} bytes; {MOST_BYTES:,} is the most. Split it into several leaves."
+    return Problem("file-too-large", "error", message, 1, 1)
 
 
 def _place(text: str, index: int) -> Place:

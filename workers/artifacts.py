@@ -12,7 +12,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,24 @@ class Artifact:
             with self.store.fs.open(f"{self._root}/{_checked(name)}", "r", encoding="utf-8", newline="\n") as file:
                 for line in file:
                     yield line.rstrip("\n")
+        except FileNotFoundError:
+            raise ArtifactProblem(f"Artifact {self.id} has no file {name}.") from None
+
+    def byte_lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file as they lie there, newline included: their lengths add up to places in the file."""
+        try:
+            with self.store.fs.open(f"{self._root}/{_checked(name)}", "rb") as file:
+                yield from file
+        except FileNotFoundError:
+            raise ArtifactProblem(f"Artifact {self.id} has no file {name}.") from None
+
+    def spans(self, name: str, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """Pieces of a file, each given by its first byte and the one after its last; nothing else is read."""
+        try:
+            with self.store.fs.open(f"{self._root}/{_checked(name)}", "rb") as file:
+                for start, end in spans:
+                    file.seek(start)
+                    yield file.read(end - start)
         except FileNotFoundError:
             raise ArtifactProblem(f"Artifact {self.id} has no file {name}.") from None
 

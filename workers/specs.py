@@ -172,6 +172,8 @@ class GenerationRecipe(Strict):
     """How many samples are asked of the teacher for each leaf, and by what means they are kept.
 
     ``samples_per_leaf`` counts samples wanted after filters; ``attempts_factor`` bounds what is asked for it.
+    ``judge_form``: a teacher that grades does so in one constrained ``token``, or ``written``, after saying why: a
+    hundred times the tokens, to compare with.
     """
 
     samples_per_leaf: int = Field(default=30, ge=1, le=100_000)
@@ -180,6 +182,7 @@ class GenerationRecipe(Strict):
     max_answer_tokens: int = Field(default=256, ge=8)
     chunk_tokens: int = Field(default=384, ge=64)
     judge: bool = True
+    judge_form: Literal["token", "written"] = "token"
     near_duplicate_threshold: float = Field(default=0.8, gt=0.0, le=1.0)
 
 
@@ -292,7 +295,7 @@ class StageSpec(Strict):
     """One attempt at one stage, as it is sent to a GPU worker.
 
     ``plan`` is an artifact with ``plan.json`` (RoundPlan) and ``leaves.jsonl`` (PlannedLeaf, one a line).
-    ``inputs`` are finished artifacts by role (``generation``, ``mixture``, ``tuning``, ``control``);
+    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``);
     ``output`` is the artifact to make, the same for every attempt, so that a new attempt resumes from its parts.
     """
 
@@ -350,6 +353,10 @@ class StageReport(Strict):
 # --- Samples ----------------------------------------------------------------------------------------
 
 
+# An answer of at most this many words is short (a phrase or a sentence), as in LAB's first knowledge phase.
+SHORT_ANSWER_WORDS = 20
+
+
 class Message(Strict):
     role: Literal["system", "user", "assistant"]
     content: str
@@ -363,7 +370,7 @@ class SampleMetadata(Strict):
 
     leaf_id: str
     leaf_path: str
-    origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release"]
+    origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release", "imported"]
     length: Literal["short", "long"] = "short"
     pipeline: str = ""
     pipeline_hash: str = ""
@@ -387,6 +394,13 @@ class DroppedSample(Strict):
     filter: str
     reason: str
     score: float | None = None
+
+
+class RowVerdicts(Strict):
+    """``decisions.json`` of a decisions artifact: ids of dropped rows that people restored, of kept ones rejected."""
+
+    restored: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 class FunnelStep(Strict):

@@ -121,21 +121,11 @@ class DraftEditor extends HTMLElement {
   onConfirm = async (event) => {
     const { elt } = event.detail;
     clearTimeout(this.timer);
-    if (elt.dataset.removes !== undefined && !this.mayRemove(elt)) {
-      event.preventDefault();
-      return;
-    }
     if (!this.saver.busy) return;
     event.preventDefault();
     await this.saver.idle();
     event.detail.issueRequest(true);
   };
-
-  mayRemove(button) {
-    const fields = button.closest("section").querySelectorAll("textarea");
-    if (![...fields].some((field) => field.value.trim())) return true;
-    return window.confirm("Remove this seed and all that is written in it?");
-  }
 
   onLeave = (event) => {
     this.dirty = false;

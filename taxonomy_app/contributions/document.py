@@ -62,9 +62,9 @@ _DOCUMENT_BLOCK = re.compile(r"^document:\n(?:[ -].*\n)+", re.MULTILINE)
 _SHOWN_IN_FORM = frozenset({"empty-text", "missing-key", "too-few", "duplicate-item", "not-text"})
 
 
-# The public tools take a leaf without its sources, and an empty one; here nobody reviews these, so what is missing is
-# asked for before.
-_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "empty-file"})
+# The public tools take an empty leaf, one without its sources, and sources under any licence; here nobody reviews
+# these, so what is missing is asked for before.
+_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "licence-not-allowed", "empty-file"})
 
 
 class NotAForm(ValueError):
@@ -185,6 +185,24 @@ def form_act(form: Form, *, kind: str, action: str) -> Form:
                 pairs.append(empty_pair())
             elif pair is not None and pair < len(pairs):
                 del pairs[pair]
+            seeds[at]["questions_and_answers"] = pairs
+    return {**form, "seed_examples": seeds}
+
+
+def form_put_back(form: Form, *, earlier: Form, action: str) -> Form:
+    """The form with what ``action`` (``seed-remove:2`` or ``pair-remove:2.1``) took out of ``earlier`` in it again."""
+    name, _, where = action.partition(":")
+    seed_text, _, pair_text = where.partition(".")
+    at, pair_at = number_from_text(seed_text), number_from_text(pair_text)
+    seeds, before = [dict(seed) for seed in form["seed_examples"]], earlier["seed_examples"]
+    if at is None or at >= len(before):
+        return form
+    if name == "seed-remove":
+        seeds.insert(at, dict(before[at]))
+    elif name == "pair-remove" and pair_at is not None and at < len(seeds):
+        pairs, pairs_before = list(seeds[at].get("questions_and_answers", ())), before[at].get("questions_and_answers")
+        if pairs_before and pair_at < len(pairs_before):
+            pairs.insert(pair_at, dict(pairs_before[pair_at]))
             seeds[at]["questions_and_answers"] = pairs
     return {**form, "seed_examples": seeds}
 

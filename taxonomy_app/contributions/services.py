@@ -27,6 +27,7 @@ from taxonomy_app.contributions.drafts import (
     draft_fill,
     draft_improve,
     draft_problems,
+    draft_restore,
     draft_save,
     nesting_refuse,
     path_require,
@@ -38,6 +39,7 @@ from taxonomy_app.contributions.models import (
     Draft,
     PendingCommit,
     Revision,
+    SavedFilter,
     State,
     Submission,
     SubmissionEvent,
@@ -60,8 +62,11 @@ __all__ = [
     "draft_discard",
     "draft_improve",
     "draft_problems",
+    "draft_restore",
     "draft_save",
     "draft_submit",
+    "filter_forget",
+    "filter_save",
     "outbox_run",
     "submission_approve",
     "submission_claim",
@@ -480,6 +485,33 @@ def comment_add(
         text=text,
         at=now,
     )
+
+
+# --- A reviewer's own filters -------------------------------------------------------------------
+
+
+@transaction.atomic
+def filter_save(*, person: User, name: str, query: str) -> SavedFilter:
+    """Keep a filter of the queue under ``name``; the same name again replaces what it meant.
+
+    Raises:
+        Refused: no name, one that is too long, or more filters than anybody finds again.
+    """
+    name = " ".join(documents.clean(name).split())
+    if not name or len(name) > 60:
+        raise Refused("Give the filter a name of at most 60 characters.")
+    own = SavedFilter.objects.filter(person=person)
+    if own.exclude(name=name).count() >= SavedFilter.MOST:
+        raise Refused(f"You have {SavedFilter.MOST} saved filters. Forget one that you no longer need first.")
+    saved, _ = SavedFilter.objects.update_or_create(person=person, name=name, defaults={"query": query})
+    return saved
+
+
+def filter_forget(*, saved: SavedFilter, by: User) -> None:
+    """Forget a saved filter of one's own."""
+    if saved.person_id != by.pk:
+        raise NotYours
+    saved.delete()
 
 
 # --- What every transition does -----------------------------------------------------------------

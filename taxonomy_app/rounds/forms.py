@@ -145,6 +145,21 @@ class RoundForm(forms.Form):
     seen_by_workers = forms.BooleanField(
         label="The workers see folders and servers that this server does not", required=False
     )
+    judge = forms.ChoiceField(
+        label="Judge",
+        choices=(
+            ("recipe", "As in the recipe"),
+            ("token", "Grades in one token, from the probabilities"),
+            ("written", "Writes down why, then grades: to compare with, about a hundred times the tokens"),
+            ("none", "None: filters alone decide"),
+        ),
+        initial="recipe",
+        help_text="For a teacher that can grade; one that cannot judges by likelihood.",
+    )
+    holds = forms.BooleanField(
+        label="Wait after generation, so that I can read, restore and reject rows before the student is tuned",
+        required=False,
+    )
     planned_from = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, leaves: Iterable[Leaf], **kwargs: Any) -> None:
@@ -173,7 +188,7 @@ class RoundForm(forms.Form):
     def _fill_in(self) -> None:
         """Give the fields that a program left out the value that a person would have found in them."""
         data = self.data.copy()
-        for name in ("control", "teacher_source", "teacher_model", "teacher_profile"):
+        for name in ("control", "judge", "teacher_source", "teacher_model", "teacher_profile"):
             data.setdefault(name, self.fields[name].initial)
         data.setdefault("student", "other" if data.get("student_name") else self.fields["student"].initial)
         data.setdefault("choose", "some" if data.get("leaves") or data.get("folders") else "all")
@@ -253,6 +268,7 @@ class RoundForm(forms.Form):
                 control=control,
                 held_out_share=None if percent is None else percent / 100,
                 benchmark_limit=data.get("benchmark_limit"),
+                judge=None if data.get("judge") == "recipe" else data.get("judge"),
             )
         except SpecError as error:
             self.add_error("recipe", str(error.errors()[0]["msg"]))
@@ -344,6 +360,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "recipe": made.name if base else recipe_names()[0],
         "samples_per_leaf": made.generation.samples_per_leaf,
         "control": "yes" if made.tuning.control != "none" else "no",
+        "judge": made.generation.judge_form if made.generation.judge else "none",
         "held_out_percent": round(made.held_out_share * 100),
         "benchmark_limit": made.evaluation.limit,
         "random_seed": plan.random_seed,
@@ -353,6 +370,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "teacher_url": teacher.url or "",
         "teacher_key_variable": teacher.key_variable or "",
         "teacher_profile": teacher.profile,
+        "holds": earlier.holds,
         "planned_from": earlier.pk,
     }
     if plan.student.name == BUNDLED_MODEL:

@@ -16,10 +16,14 @@ from workers.specs import ModelReference, Recipe, RoundPlan, StageKind
 
 
 class RoundState(models.TextChoices):
-    """``cancelling`` lies between the wish to stop and the worker's word that it has."""
+    """``cancelling`` lies between the wish to stop and the worker's word that it has.
+
+    ``held``: the samples are there, and a person reads them before the student is tuned on them.
+    """
 
     PLANNED = "planned", "Planned"
     RUNNING = "running", "Running"
+    HELD = "held", "Waiting for you"
     CANCELLING = "cancelling", "Stopping"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
@@ -53,6 +57,10 @@ UNDER_WAY = (RoundState.RUNNING, RoundState.CANCELLING)
 
 
 class RoundQuerySet(models.QuerySet["Round"]):
+    def whole(self) -> RoundQuerySet:
+        """Rounds that end with a release; previews do not."""
+        return self.filter(preview_of__isnull=True)
+
     def newest_first(self) -> RoundQuerySet:
         return self.order_by("-number")
 
@@ -68,20 +76,24 @@ class Round(models.Model):
     """One run of generation, mixture, tuning and evaluation on a fixed taxonomy commit.
 
     ``plan`` is a ``workers.specs.RoundPlan``; ``plan_artifact`` is set once the plan and the texts it names have been
-    written for the workers. ``revision`` grows with every change that a page shows.
+    written for the workers. ``revision`` grows with every change that a page shows. A preview (``preview_of``) is a
+    round that ends after generating a few rows of each leaf; it has no number of its own.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    number = models.PositiveIntegerField(unique=True)
+    number = models.PositiveIntegerField(unique=True, null=True)
     title = models.CharField(max_length=120)
     plan = models.JSONField()
     plan_hash = models.CharField(max_length=64, db_index=True)
     plan_artifact = models.CharField(max_length=200, blank=True, default="")
     taxonomy_commit = models.CharField(max_length=64)
     estimate = models.JSONField(default=dict)
+    # Whether the round waits after generation until an administrator has looked at the rows.
+    holds = models.BooleanField(default=False)
     planned_from = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="planned_again"
     )
+    preview_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="previews")
     state = models.CharField(max_length=20, choices=RoundState.choices, default=RoundState.PLANNED, db_index=True)
     problem = models.JSONField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0)
@@ -99,6 +111,11 @@ class Round(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=RoundState.values), name="rounds_round_state_known"),
             models.CheckConstraint(
+                condition=Q(number__isnull=True, preview_of__isnull=False)
+                | Q(number__isnull=False, preview_of__isnull=True),
+                name="rounds_round_has_number_unless_preview",
+            ),
+            models.CheckConstraint(
                 condition=Q(started_at__isnull=False) | Q(state__in=[RoundState.PLANNED, RoundState.CANCELLED]),
                 name="rounds_round_started_has_time",
             ),
@@ -110,7 +127,7 @@ class Round(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Round {self.number}"
+        return f"Round {self.number}" if self.number is not None else self.title
 
     def get_absolute_url(self) -> str:
         return reverse("rounds:round", args=[self.pk])
@@ -266,6 +283,8 @@ class RoundEvent(HistoryRow):
         ATTEMPT_LOST = "attempt_lost", "Attempt lost"
         ATTEMPT_CANCELLED = "attempt_cancelled", "Attempt stopped"
         RETRIED = "retried", "Tried again"
+        HELD = "held", "Waiting for a person"
+        WENT_ON = "went_on", "Went on"
         CANCEL_ASKED = "cancel_asked", "Asked to stop"
         CANCELLED = "cancelled", "Cancelled"
         FAILED = "failed", "Failed"
@@ -286,6 +305,32 @@ class RoundEvent(HistoryRow):
         return f"{self.get_what_display()}: {self.reason}"
 
 
+class RowDecision(HistoryRow):
+    """What an administrator decided about one generated row of a round that is held. The last one of a row counts.
+
+    ``sample_id`` is the row's name in the artifact of the generation; ``back`` takes an earlier decision back.
+    """
+
+    class Verdict(models.TextChoices):
+        RESTORE = "restore", "Restored"
+        REJECT = "reject", "Rejected"
+        BACK = "back", "As the filters decided"
+
+    round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="row_decisions")
+    sample_id = models.CharField(max_length=64)
+    leaf_id = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="row_decisions")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["round", "sample_id"], name="rounds_decision_of_row")]
+
+    def __str__(self) -> str:
+        return f"{self.sample_id}: {self.get_verdict_display()}"
+
+
 __all__ = [
     "ACTIVE",
     "UNDER_WAY",
@@ -294,6 +339,7 @@ __all__ = [
     "RoundEvent",
     "RoundLeaf",
     "RoundState",
+    "RowDecision",
     "Stage",
     "StageName",
     "StageState",

@@ -115,11 +115,18 @@ def recipe_with(
     control: bool | None = None,
     held_out_share: float | None = None,
     benchmark_limit: int | None = None,
+    judge: str | None = None,
 ) -> Recipe:
-    """The recipe with an administrator's own numbers; None keeps the recipe's."""
+    """The recipe with an administrator's own numbers; None keeps the recipe's.
+
+    ``judge``: ``token``, ``written`` or ``none``.
+    """
     generation, tuning, evaluation = recipe.generation, recipe.tuning, recipe.evaluation
     if samples_per_leaf is not None:
         generation = generation.model_copy(update={"samples_per_leaf": samples_per_leaf})
+    if judge is not None:
+        form = {} if judge == "none" else {"judge_form": judge}
+        generation = generation.model_copy(update={"judge": judge != "none", **form})
     if control is not None:
         tuning = tuning.model_copy(update={"control": "without_replay" if control else "none"})
     if benchmark_limit is not None:
@@ -209,6 +216,12 @@ def stage_outlines(
     )
     outlines.append(StageOutline(StageKind.EVALUATION, tuned, evaluation))
     return tuple(outlines)
+
+
+def stage_with_decisions(output: str, decisions: str) -> str:
+    """The name of a stage's artifact once people have decided about rows: another than without, or with others."""
+    kind, _, digits = output.rpartition("-")
+    return f"{kind}-{content_hash([digits, decisions])[:_NAME_DIGITS]}"
 
 
 # --- What the workers are told of a leaf ----------------------------------------------------------------

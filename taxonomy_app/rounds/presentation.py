@@ -106,6 +106,16 @@ class StageView:
         return f"{done:,} of {total:,} {unit}".strip() if total else ""
 
     @property
+    def expected(self) -> str:
+        """Requests and tokens that the whole stage will take at the pace so far; empty before that is known."""
+        progress = self.stage.progress
+        done, total, figures = progress.get("done", 0), progress.get("total", 0), progress.get("figures", {})
+        if self.stage.state != StageState.RUNNING or not total or done < 0.02 * total or done == total:
+            return ""
+        words = [f"{figures[name] * total / done:,.0f} {name}" for name in ("requests", "tokens") if figures.get(name)]
+        return f"about {' and '.join(words)} in all at this pace" if words else ""
+
+    @property
     def figures(self) -> list[tuple[str, str]]:
         """The numbers beside the bar, names in words."""
         found = []
@@ -156,8 +166,10 @@ def happening(round_: Round, views: Sequence[StageView]) -> str:
         return "Planned. Nothing runs until it is started."
     if round_.state == RoundState.CANCELLING:
         return "Stopping: the worker finishes what it is writing and then stops."
+    if round_.state == RoundState.HELD:
+        return "The samples wait to be looked at: restore or reject rows, then let the round go on."
     if round_.state == RoundState.DONE:
-        return "Done. The release with its scores is made."
+        return "Done. The release with its scores is made." if round_.preview_of_id is None else "The preview is made."
     if round_.state == RoundState.CANCELLED:
         return "Cancelled." if round_.started_at else "Discarded before it started."
     if round_.state == RoundState.FAILED:

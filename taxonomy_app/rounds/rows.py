@@ -1,24 +1,43 @@
-"""The generated samples and the dropped rows of a round, read from the artifact page by page, and the funnel."""
+"""The generated samples and the dropped rows of a round, read from the artifact page by page, and the funnel.
+
+A finished artifact never changes, so where each row lies, of which leaf it is and what dropped it is noted once (the
+row index, kept in the web's cache folder); a page then reads its own rows and nothing else.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workers.artifacts import Artifact, ArtifactProblem
-from workers.specs import DroppedSample, FunnelStep, Sample
+from workers.interchange import FILE_OF_PHASE, exported_lines
+from workers.specs import DroppedSample, FunnelStep, Recipe, Sample
 
 KEPT, DROPPED = "samples.jsonl", "dropped.jsonl"
+# How many rows a search for words reads before the page says that it stopped.
+MOST_SEARCHED = 20_000
+# What these filters drop would be scored as well as taught: nobody may restore it.
+FINAL = frozenset({"held_out", "benchmark"})
 
 
 @dataclass(frozen=True)
 class Row:
-    """A sample as a page shows it; ``filter`` and ``reason`` are empty for one that was kept."""
+    """A sample as a page shows it; ``filter`` and ``reason`` are empty for one that was kept.
+
+    ``position`` is its place among the kept or the dropped rows of the round, counted from 0.
+    """
 
     sample: Sample
+    position: int = 0
     filter: str = ""
     reason: str = ""
     score: float | None = None
@@ -32,6 +51,16 @@ class Row:
         ]
 
     @property
+    def complete(self) -> bool:
+        """Whether it got as far as an answer."""
+        return self.sample.messages[-1:] != () and self.sample.messages[-1].role == "assistant"
+
+    @property
+    def restorable(self) -> bool:
+        """Whether a person may restore it: not what scores are made of, and not half a row."""
+        return bool(self.filter) and self.filter not in FINAL and self.complete
+
+    @property
     def filter_words(self) -> str:
         return f"Dropped by {self.filter.replace('_', ' ')}"
 
@@ -42,9 +71,12 @@ class Row:
 
 @dataclass(frozen=True)
 class RowPage:
+    """``searched``: how many rows a search for words has read where it did not read all; None otherwise."""
+
     rows: list[Row]
     number: int
     has_next: bool
+    searched: int | None = None
 
 
 @dataclass
@@ -67,9 +99,95 @@ class LeafFunnel:
         return sum(self.dropped.values())
 
 
+@dataclass(frozen=True)
+class RowIndex:
+    """Where the rows of a file lie. ``starts`` has one number more than there are rows: the file's length.
+
+    ``leaves`` and ``filters`` hold for each row the place of its leaf and of its filter in the tuples of names.
+    """
+
+    starts: NDArray[np.int64]
+    leaves: NDArray[np.int32]
+    filters: NDArray[np.int32]
+    leaf_ids: tuple[str, ...]
+    filter_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.leaves)
+
+    def matching(self, leaf_id: str, filter_name: str) -> NDArray[np.int64]:
+        """Positions of the rows of a leaf, dropped by a filter; an empty word stands for any."""
+        chosen = np.ones(len(self), dtype=np.bool_)
+        for name, known, column in (
+            (leaf_id, self.leaf_ids, self.leaves),
+            (filter_name, self.filter_names, self.filters),
+        ):
+            if name:
+                chosen &= (column == known.index(name)) if name in known else False
+        return np.flatnonzero(chosen)
+
+    def spans(self, positions: Sequence[int] | NDArray[np.int64]) -> list[tuple[int, int]]:
+        return [(int(self.starts[p]), int(self.starts[p + 1])) for p in positions]
+
+
+def row_index(artifact: Artifact, *, dropped: bool, cache: Path) -> RowIndex:
+    """The index of a finished artifact's rows: from ``cache``, or made now and kept there.
+
+    Raises:
+        ArtifactProblem: the artifact has no such rows.
+    """
+    name = DROPPED if dropped else KEPT
+    written = artifact.manifest()["files"].get(name)
+    if written is None:
+        raise ArtifactProblem(f"Artifact {artifact.id} has no file {name}.")
+    # Known by its content, so that an index can never belong to other rows.
+    file = cache / "rows" / f"{written['sha256']}.npz"
+    if not file.exists():
+        found = _index_rows(artifact, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{uuid.uuid4().hex}.npz")
+        np.savez(
+            part,
+            starts=found.starts,
+            leaves=found.leaves,
+            filters=found.filters,
+            names=np.frombuffer(json.dumps([found.leaf_ids, found.filter_names]).encode(), dtype=np.uint8),
+        )
+        os.replace(part, file)
+    return _read_index(file)
+
+
+@lru_cache(maxsize=8)
+def _read_index(file: Path) -> RowIndex:
+    with np.load(file) as kept:
+        leaf_ids, filter_names = json.loads(kept["names"].tobytes())
+        return RowIndex(kept["starts"], kept["leaves"], kept["filters"], tuple(leaf_ids), tuple(filter_names))
+
+
+def _index_rows(artifact: Artifact, name: str) -> RowIndex:
+    starts, leaves, filters = [0], [], []
+    leaf_ids: dict[str, int] = {}
+    filter_names: dict[str, int] = {}
+    for line in artifact.byte_lines(name):
+        row = json.loads(line)
+        sample = row["sample"] if name == DROPPED else row
+        leaf_id, filter_name = sample["metadata"]["leaf_id"], row.get("filter", "")
+        leaves.append(leaf_ids.setdefault(leaf_id, len(leaf_ids)))
+        filters.append(filter_names.setdefault(filter_name, len(filter_names)))
+        starts.append(starts[-1] + len(line))
+    return RowIndex(
+        np.asarray(starts, np.int64),
+        np.asarray(leaves, np.int32),
+        np.asarray(filters, np.int32),
+        tuple(leaf_ids),
+        tuple(filter_names),
+    )
+
+
 def read_page(
     artifact: Artifact,
     *,
+    cache: Path,
     dropped: bool,
     number: int,
     size: int,
@@ -77,42 +195,53 @@ def read_page(
     filter_name: str = "",
     text: str = "",
 ) -> RowPage:
-    """One page of the rows that match. Lines are read until the page is full and never held all at once.
+    """One page of the rows that match.
 
     Raises:
         ArtifactProblem: the artifact has no such rows (yet).
     """
-    first, rows = (number - 1) * size, []
-    for position, row in enumerate(_matching(artifact, dropped, leaf_id, filter_name, text.casefold())):
-        if position < first:
-            continue
-        if len(rows) == size:
-            return RowPage(rows, number, True)
-        rows.append(_row(row, dropped))
-    return RowPage(rows, number, False)
+    index = row_index(artifact, dropped=dropped, cache=cache)
+    found = index.matching(leaf_id, filter_name)
+    first = (number - 1) * size
+    if not text:
+        rows = _read_rows(artifact, index, found[first : first + size], dropped)
+        return RowPage(rows, number, first + size < len(found))
+    searched = found[:MOST_SEARCHED]
+    wanted, matching = text.casefold(), []
+    lines = artifact.spans(DROPPED if dropped else KEPT, index.spans(searched))
+    for position, line in zip(searched, lines, strict=True):
+        row = _row(line, int(position), dropped)
+        if any(wanted in message.content.casefold() for message in row.sample.messages):
+            matching.append(row)
+            if len(matching) > first + size:
+                return RowPage(matching[first:-1], number, True)
+    return RowPage(matching[first:], number, False, len(searched) if len(searched) < len(found) else None)
 
 
-def _matching(artifact: Artifact, dropped: bool, leaf_id: str, filter_name: str, text: str) -> Iterator[dict[str, Any]]:
-    for line in artifact.lines(DROPPED if dropped else KEPT):
-        # Most lines of a large file belong to other leaves: they are passed over without being parsed.
-        if not line or leaf_id not in line or filter_name not in line:
-            continue
-        row = json.loads(line)
-        sample = row["sample"] if dropped else row
-        if leaf_id and sample["metadata"]["leaf_id"] != leaf_id:
-            continue
-        if dropped and filter_name and row["filter"] != filter_name:
-            continue
-        if text and not any(text in message["content"].casefold() for message in sample["messages"]):
-            continue
-        yield row
+def read_row(artifact: Artifact, position: int, *, cache: Path, dropped: bool) -> Row | None:
+    """The row at a place among the kept or the dropped ones; None where there is none.
+
+    Raises:
+        ArtifactProblem: the artifact has no such rows (yet).
+    """
+    index = row_index(artifact, dropped=dropped, cache=cache)
+    if not 0 <= position < len(index):
+        return None
+    return _read_rows(artifact, index, [position], dropped)[0]
 
 
-def _row(row: dict[str, Any], dropped: bool) -> Row:
+def _read_rows(
+    artifact: Artifact, index: RowIndex, positions: Sequence[int] | NDArray[np.int64], dropped: bool
+) -> list[Row]:
+    lines = artifact.spans(DROPPED if dropped else KEPT, index.spans(positions))
+    return [_row(line, int(position), dropped) for position, line in zip(positions, lines, strict=True)]
+
+
+def _row(line: bytes, position: int, dropped: bool) -> Row:
     if not dropped:
-        return Row(Sample.model_validate(row))
-    found = DroppedSample.model_validate(row)
-    return Row(found.sample, found.filter, found.reason, found.score)
+        return Row(Sample.model_validate_json(line), position)
+    found = DroppedSample.model_validate_json(line)
+    return Row(found.sample, position, found.filter, found.reason, found.score)
 
 
 def read_funnel(artifact: Artifact) -> dict[str, LeafFunnel]:
@@ -139,3 +268,21 @@ def filters_of(funnels: dict[str, LeafFunnel]) -> list[tuple[str, int]]:
     for leaf in funnels.values():
         total.update(leaf.dropped)
     return total.most_common()
+
+
+def training_lines(mixture: Artifact, recipe: Recipe, name: str) -> Iterator[str] | None:
+    """The lines of one of InstructLab's files from a finished mixture; None where it has no phase for that file."""
+    try:
+        phases = [
+            phase for phase in mixture.read_json("phases.json")["phases"] if FILE_OF_PHASE.get(phase["name"]) == name
+        ]
+    except (ArtifactProblem, TypeError, KeyError):
+        return None
+    unmasked = {phase.name for phase in recipe.tuning.phases if phase.loss_on == "all_but_system"}
+
+    def lines() -> Iterator[str]:
+        for phase in phases:
+            samples = (Sample.model_validate_json(line) for line in mixture.lines(phase["file"]) if line)
+            yield from exported_lines(samples, unmask=phase["name"] in unmasked)
+
+    return lines() if phases else None

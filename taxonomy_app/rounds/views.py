@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,11 +24,14 @@ from taxonomy_app.people.permissions import administrator_required, visible_to_v
 from taxonomy_app.rounds import presentation, services
 from taxonomy_app.rounds.forms import RoundForm, initial_from
 from taxonomy_app.rounds.models import Attempt, Round, RoundState, Stage, StageState
-from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page
+from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page, read_row, training_lines
 from taxonomy_app.rounds.services.plan import round_estimate
-from taxonomy_app.rounds.services.record import artifact_store
+from taxonomy_app.rounds.services.preview import preview_pace
+from taxonomy_app.rounds.services.record import artifact_store, cache_folder
+from taxonomy_app.rounds.services.rows import decisions_of
 from taxonomy_app.tree.models import Leaf
-from workers.artifacts import ArtifactProblem
+from workers.artifacts import Artifact, ArtifactProblem
+from workers.interchange import FILE_OF_PHASE
 from workers.specs import StageKind
 
 ROUNDS_ON_A_PAGE = 20
@@ -32,6 +39,7 @@ LEAVES_ON_A_PAGE = 25
 ROWS_ON_A_PAGE = 15
 EVENTS_SHOWN = 60
 MOST_EMPTY_LEAVES = 500
+LINES_IN_A_PIECE = 500
 MOST_LOG_CHARACTERS = 200_000
 
 
@@ -43,7 +51,8 @@ MOST_LOG_CHARACTERS = 200_000
 def round_list(request: HttpRequest) -> HttpResponse:
     """All rounds, the newest first."""
     rounds = (
-        Round.objects.newest_first()
+        Round.objects.whole()
+        .newest_first()
         .defer("plan")
         .select_related("created_by", "release")
         .annotate(leaf_count=Count("leaves", filter=Q(leaves__taught_count__gt=0)))
@@ -98,11 +107,13 @@ def round_new(request: HttpRequest) -> HttpResponse:
       repeated. Both count with ``choose=some`` only.
     - ``recipe``: a name of ``workers.recipes`` (``quick``, ``lab``, ...).
     - ``samples_per_leaf``, ``held_out_percent``, ``benchmark_limit``: numbers in the recipe's place.
+    - ``judge``: ``recipe`` | ``token`` | ``written`` | ``none``.
     - ``control``: ``recipe`` | ``yes`` | ``no``. ``random_seed``: a number; without it, the round's number.
     - ``teacher_source``: ``auto`` | ``vllm`` | ``transformers`` | ``endpoint``; ``teacher_model``,
       ``teacher_revision``, ``teacher_profile``; ``teacher_url`` and ``teacher_key_variable`` for an endpoint.
     - ``student``: ``bundled`` | ``release`` (if there is a current one: then also the default) | ``other``, with
       ``student_name`` and ``student_revision``.
+    - ``holds``: ``on`` if the round is to wait after generation until an administrator lets it go on.
     - ``seen_by_workers``: ``on`` if folders and servers are to be believed though this server does not see them.
     - ``planned_from``: the id of the round from which this one is planned again.
     """
@@ -123,6 +134,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
                     random_seed=data["random_seed"],
                     title=data["title"],
                     planned_from=earlier,
+                    holds=data["holds"],
                     actor=request.user,
                     now=timezone.now(),
                 )
@@ -192,7 +204,8 @@ def _round_or_404(round_id: UUID | str) -> Round:
 @visible_to_visitors
 def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
     """One round: what is happening, its plan, its results, its history."""
-    found = get_object_or_404(Round.objects.select_related("created_by", "planned_from", "release"), pk=round_id)
+    rounds = Round.objects.select_related("created_by", "planned_from", "preview_of", "release")
+    found = get_object_or_404(rounds, pk=round_id)
     plan = found.read_plan()
     context = _live(request, found)
     stages = {view.stage.kind: view.stage for view in context["views"]}
@@ -210,15 +223,17 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "leaves": leaves,
         "leaf_rows": [(leaf, funnels.get(str(leaf.leaf_id))) for leaf in leaves],
         "generation": generation,
+        "training_files": _training_files(stages) if context["administers"] else [],
         "has_funnel": bool(funnels),
         "filters": filters_of(funnels),
         "totals": _totals(funnels),
         "empty_leaves": empty_leaves(found, funnels),
-        "unscored": _unscored(stages[StageKind.EVALUATION.value].result),
+        "unscored": _unscored(stages),
+        **_preview(found),
         "judges": _judges(generation.result),
         "eyebrow": "" if found.title == str(found) else str(found),
         "leaf_hint": f"{leaves.paginator.count} in this round",
-        "cost_hint": f"Estimated at {presentation.duration_words(found.estimate.get('seconds'))}",
+        "cost_hint": f"Estimated at {presentation.duration_words(found.estimate['seconds'])}" if found.estimate else "",
         "dropped_url": f"{reverse('rounds:samples', args=[found.pk])}?show=dropped" if funnels else "",
         "history_hint": f"The last {EVENTS_SHOWN} entries" if len(events) > EVENTS_SHOWN else "",
         "failed_kind": failed.kind if failed else "",
@@ -309,10 +324,33 @@ def empty_leaves(found: Round, funnels: dict[str, LeafFunnel]) -> list[str]:
     return list(found.leaves.filter(leaf_id__in=empty[:MOST_EMPTY_LEAVES]).values_list("path", flat=True))
 
 
-def _unscored(result: dict[str, Any]) -> list[tuple[str, list[str]]]:
+def _preview(found: Round) -> dict[str, Any]:
+    """The newest preview of a planned round, and what its pace says about the round."""
+    if found.state != RoundState.PLANNED:
+        return {}
+    preview = found.previews.order_by("-created_at").first()
+    pace = preview_pace(preview, int(found.estimate.get("samples") or 0)) if preview is not None else None
+    return {
+        "preview": preview,
+        "pace": pace,
+        "pace_words": presentation.duration_words(pace.seconds) if pace is not None else "",
+    }
+
+
+def _unscored(stages: dict[str, Stage]) -> list[tuple[str, list[str]]]:
     """Leaves with held-out seeds that the evaluation had to leave out, and why (``workers.evaluation.stage``)."""
-    left_out = result.get("left_out")
+    evaluation = stages.get(StageKind.EVALUATION.value)
+    left_out = evaluation.result.get("left_out") if evaluation is not None else None
     return sorted(left_out.items()) if isinstance(left_out, dict) else []
+
+
+def _training_files(stages: dict[str, Stage]) -> list[str]:
+    """Names of the files that ``round_data`` has of a round, those without a sample left out."""
+    mixture = stages.get(StageKind.MIXTURE.value)
+    if mixture is None or mixture.state != StageState.DONE:
+        return []
+    phases = mixture.result.get("phases") or ()
+    return sorted({FILE_OF_PHASE[phase["name"]] for phase in phases if phase.get("samples")})
 
 
 def _judges(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -363,6 +401,19 @@ def round_begin(request: HttpRequest, round_id: UUID) -> HttpResponse:
 
 @require_POST
 @administrator_required
+def round_look_ahead(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Have a few rows of every leaf of a planned round written. No fields; answers 302 to the preview's page."""
+    found = _round_or_404(round_id)
+    try:
+        preview = services.round_preview(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+        return redirect(found)
+    return redirect(preview)
+
+
+@require_POST
+@administrator_required
 def round_stop(request: HttpRequest, round_id: UUID) -> HttpResponse:
     """Cancel a round, or discard a planned one. No fields."""
     found = _round_or_404(round_id)
@@ -388,6 +439,54 @@ def round_again(request: HttpRequest, round_id: UUID) -> HttpResponse:
     else:
         messages.success(request, "It is tried again. What was finished is kept.")
     return redirect(found)
+
+
+@require_POST
+@administrator_required
+def round_go_on(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Let a round that waits after generation go on, with what was decided about its rows. No fields."""
+    found = _round_or_404(round_id)
+    try:
+        services.round_go_on(round=found, actor=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    return redirect(found)
+
+
+@require_POST
+@administrator_required
+def row_decide(request: HttpRequest, round_id: UUID) -> HttpResponse:
+    """Restore a dropped row, reject a kept one, or take that back, while the round is held.
+
+    Fields: ``show`` (``kept`` or ``dropped``), ``position`` (of the row among them), ``sample`` (its id, so that a
+    wrong position decides nothing), ``verdict`` (``restore``, ``reject``, ``back``), ``query`` (of the page to go back
+    to). Answers 302 to the samples page.
+    """
+    found = _round_or_404(round_id)
+    dropped = request.POST.get("show") == "dropped"
+    position = request.POST.get("position", "")
+    try:
+        row = read_row(
+            _generated(found), int(position) if position.isdecimal() else -1, cache=cache_folder(), dropped=dropped
+        )
+    except ArtifactProblem:
+        row = None
+    if row is None or row.sample.sample_id != request.POST.get("sample"):
+        raise Http404("There is no such row.")
+    try:
+        services.row_decide(
+            round=found, row=row, verdict=request.POST.get("verdict", ""), actor=request.user, now=timezone.now()
+        )
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    # Parsed and written anew: nothing but parameters of this page comes back.
+    query = QueryDict(request.POST.get("query", "")[:2000]).urlencode()
+    back = reverse("rounds:samples", args=[found.pk])
+    return redirect(f"{back}?{query}#row-{row.position}" if query else f"{back}#row-{row.position}")
+
+
+def _generated(found: Round) -> Artifact:
+    return artifact_store().artifact(found.stages.get(kind=StageKind.GENERATION.value).output_artifact)
 
 
 # --- Samples ----------------------------------------------------------------------------------------------
@@ -420,6 +519,7 @@ def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
         try:
             page = read_page(
                 artifact,
+                cache=cache_folder(),
                 dropped=show == "dropped",
                 number=page_number,
                 size=ROWS_ON_A_PAGE,
@@ -429,9 +529,13 @@ def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
             )
         except ArtifactProblem:
             page = None
+    decisions = decisions_of(found) if found.holds else {}
     context = {
         "round": found,
         "page": page,
+        "rows": [(row, decisions.get(row.sample.sample_id)) for row in page.rows] if page is not None else [],
+        "by_hand": Counter(decision.verdict for decision in decisions.values()),
+        "may_decide": found.state == RoundState.HELD and request.user.is_authenticated and request.user.can_administer,
         "show": show,
         "leaf_id": leaf_id,
         "leaf_path": by_id.get(leaf_id, ""),
@@ -446,3 +550,28 @@ def round_samples(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "generation": generation,
     }
     return render(request, "rounds/samples.html", context)
+
+
+@require_GET
+@administrator_required
+def round_data(request: HttpRequest, round_id: UUID, name: str) -> StreamingHttpResponse:
+    """What the round's student was tuned on, as InstructLab's training reads it (``workers.interchange``).
+
+    ``name``: ``knowledge_train_msgs`` or ``skills_train_msgs``. Written while it is read: nothing is held whole.
+    """
+    found = get_object_or_404(Round, pk=round_id)
+    mixture = found.stages.filter(kind=StageKind.MIXTURE.value, state=StageState.DONE).first()
+    lines = training_lines(artifact_store().artifact(mixture.output_artifact), found.recipe, name) if mixture else None
+    if lines is None:
+        raise Http404("The round has no such data.")
+    return StreamingHttpResponse(
+        _in_pieces(lines),
+        content_type="application/jsonl; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="round-{found.number}-{name}.jsonl"'},
+    )
+
+
+async def _in_pieces(lines: Iterator[str]) -> AsyncIterator[str]:
+    """Some lines at a time, read beside the event loop: an ordinary iterator would be read to its end first."""
+    while piece := await sync_to_async(lambda: "".join(itertools.islice(lines, LINES_IN_A_PIECE)))():
+        yield piece

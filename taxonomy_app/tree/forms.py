@@ -64,11 +64,5 @@ class SearchForm(forms.Form):
 class PlaceForm(forms.Form):
     """A text whose place in the tree is looked for."""
 
-    text = forms.CharField(
-        label="What do you want to teach?",
-        max_length=LONGEST_TEXT,
-        widget=forms.Textarea(
-            attrs={"rows": 4, "placeholder": "A sentence about it, or one of your questions with its answer"}
-        ),
-    )
+    text = forms.CharField(max_length=LONGEST_TEXT, error_messages={"required": "Write a sentence about it first."})
     branch = forms.ChoiceField(label="Branch", required=False, choices=[("", "Any branch"), *Branch.choices])

@@ -34,7 +34,6 @@ class LastScore:
     """What the newest release that was asked about a leaf says of it; ``outcome`` as in ``releases.headline``."""
 
     release: Release
-    mean: float
     outcome: str
     forgotten: bool
 
@@ -56,30 +55,31 @@ def open_submissions(leaf_ids: Iterable[uuid.UUID], user: Any) -> dict[uuid.UUID
 
 
 def last_scores(leaf_ids: Iterable[uuid.UUID], user: Any) -> dict[uuid.UUID, LastScore]:
-    """Leaf → its score in the newest release that was asked about it and that the person may see. Five queries."""
+    """Leaf → what the newest release says that was asked about it and that the person may see. Four queries."""
     ids = list(leaf_ids)
     scores = LeafScore.objects.filter(leaf_id__in=ids, metric=METRIC, subject=Subject.AFTER)
     scores = scores.filter(release__in=Release.objects.visible_for(user))
     newest = dict(scores.order_by().values_list("leaf_id").annotate(Max("release__number")))
-    releases = {one.number: one for one in Release.objects.filter(number__in=set(newest.values()))}
+    releases = {one.number: one for one in Release.objects.filter(number__in=set(newest.values())).defer("summary")}
     shown = Q(leaf_id__in=ids, release__in=list(releases.values()), metric=METRIC)
-    compared = LeafComparison.objects.filter(shown, first=Subject.BEFORE, second=Subject.AFTER)
-    outcomes = {(c.release_id, c.leaf_id): outcome(c.metric, c.difference, c.low, c.high) for c in compared}
-    forgotten = set(
-        Retention.objects.filter(shown, verdict=Retention.Verdict.FORGETS).values_list("release_id", "leaf_id")
-    )
-    after = LeafScore.objects.filter(shown, subject=Subject.AFTER)
-    means = {(release, leaf): mean for release, leaf, mean in after.values_list("release_id", "leaf_id", "mean")}
+    compared = LeafComparison.objects.filter(shown, first=Subject.BEFORE, second=Subject.AFTER).order_by()
+    outcomes = {
+        (release, leaf): outcome(METRIC, difference, low, high)
+        for release, leaf, difference, low, high in compared.values_list(
+            "release_id", "leaf_id", "difference", "low", "high"
+        )
+    }
+    forgets = Retention.objects.filter(shown, verdict=Retention.Verdict.FORGETS).order_by()
+    forgotten = set(forgets.values_list("release_id", "leaf_id"))
     found: dict[uuid.UUID, LastScore] = {}
     for leaf, number in newest.items():
-        release = releases[number]
-        key = (release.pk, leaf)
-        found[leaf] = LastScore(release, means[key], outcomes.get(key, ""), key in forgotten)
+        key = (releases[number].pk, leaf)
+        found[leaf] = LastScore(releases[number], outcomes.get(key, ""), key in forgotten)
     return found
 
 
 def states_of(leaves: Iterable[Leaf], user: Any) -> dict[uuid.UUID, LeafState]:
-    """How each of the leaves stands. Six queries at most, however many leaves."""
+    """How each of the leaves stands. Five queries at most, however many leaves."""
     ids = [leaf.leaf_id for leaf in leaves]
     waiting, scores = open_submissions(ids, user), last_scores(ids, user)
     return {one: LeafState(waiting.get(one, 0), scores.get(one)) for one in ids}

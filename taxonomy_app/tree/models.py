@@ -38,6 +38,11 @@ def words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def takes_leaves(folder: str) -> bool:
+    """Whether people may begin a leaf in this folder: foundational skills come from public data sets instead."""
+    return folder.partition("/")[0] in (Branch.KNOWLEDGE, Branch.COMPOSITIONAL)
+
+
 def folders_above(path: str) -> list[tuple[str, str]]:
     """(name, path) of each folder that ``path`` lies in, the outermost first."""
     names = path.split("/")[:-1]
@@ -57,6 +62,8 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         """Leaves whose path begins with ``prefix``, to the letter; read from the index of paths."""
         if not prefix:
             return self
+        if "\0" in prefix:  # no path has it, and PostgreSQL refuses the question
+            return self.none()
         if connections[self.db].vendor == "sqlite":
             # SQLite's LIKE takes no index and knows no capitals; its texts are ordered by code point, so a range does.
             return self.filter(path__gte=prefix, path__lt=prefix + chr(0x10FFFF))
@@ -65,7 +72,7 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
     def matching(
         self, text: str, *, fields: Sequence[str] = full_text.SEARCHED, most: int | None = None
     ) -> LeafQuerySet:
-        """Leaves in whose ``fields`` (columns of :class:`LeafText`) each word of ``text`` begins a word.
+        """Leaves in whose ``fields`` (columns of :class:`LeafText`) each word of ``text`` is, or begins, a word.
 
         A text without a word finds nothing. ``most`` stops the search in the full-text index after so many, which
         keeps a word that every leaf has from costing more the larger the taxonomy is; use it without other filters.
@@ -238,6 +245,10 @@ class Folder(models.Model):
     @property
     def title(self) -> str:
         return words(self.name)
+
+    @property
+    def takes_leaves(self) -> bool:
+        return takes_leaves(self.path)
 
 
 class Seed(models.Model):

@@ -37,6 +37,11 @@ class LeafRow:
     leaf: Leaf
     state: LeafState
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to say about how it stands."""
+        return bool(self.leaf.problem or self.state.open_submissions or self.state.score)
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -52,13 +57,13 @@ class Opened:
 
 
 def leaf_rows(leaves: Sequence[Leaf], user: Any) -> list[LeafRow]:
-    """The leaves with their states, in their order. Six queries at most."""
+    """The leaves with their states, in their order. Five queries at most."""
     states = states_of(leaves, user)
     return [LeafRow(leaf, states[leaf.leaf_id]) for leaf in leaves]
 
 
 def open_folder(path: str, user: Any, piece: int = 1) -> Opened:
-    """What lies right inside ``path`` (empty: the root); of many leaves the ``piece``-th hundred. Eight queries."""
+    """What lies right inside ``path`` (empty: the root); of many leaves the ``piece``-th hundred. Seven queries."""
     folders = list(Folder.objects.filter(parent=path).order_by("name")) if piece == 1 else []
     start = (piece - 1) * LEAVES_SHOWN
     inside = Leaf.objects.present().filter(folder=path).order_by("name")[start : start + LEAVES_SHOWN + 1]
@@ -78,7 +83,7 @@ class BranchShown:
 
 
 def branches(user: Any) -> list[BranchShown]:
-    """The three branches, whether anything is in them or not. Eight queries at most."""
+    """The three branches, whether anything is in them or not. Seven queries at most."""
     folders: dict[str, Folder] = {}
     inside: dict[str, list[Folder]] = {}
     for folder in Folder.objects.filter(parent__in=["", *Branch.values]).order_by("name"):

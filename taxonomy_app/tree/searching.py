@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from taxonomy_app.tree.full_text import SEARCHED
 from taxonomy_app.tree.leaf_states import in_state
 from taxonomy_app.tree.models import Leaf, LeafQuerySet, Seed
-from taxonomy_app.tree.search_words import WORD, is_meant, mark_words, query_words
+from taxonomy_app.tree.search_words import finder, mark_words, query_words
 
 # More than these nobody reads; the page asks for another word instead.
 MOST_FOUND = 500
@@ -118,15 +118,12 @@ def excerpts(leaves: Iterable[Leaf], text: str) -> dict[int, SafeString]:
 
 
 def _excerpt(texts: Iterable[str], words: Sequence[str]) -> SafeString | None:
+    find = finder(words)
     for text in texts:
-        for match in WORD.finditer(text):
-            if is_meant(match[0], words):
-                start = max(0, match.start() - _EXCERPT // 3)
-                piece = text[start : start + _EXCERPT]
-                return format_html(
-                    "{}{}{}",
-                    "…" if start else "",
-                    mark_words(" ".join(piece.split()), words),
-                    "…" if start + _EXCERPT < len(text) else "",
-                )
+        first = next(iter(find(text)), None)
+        if first is not None:
+            start = max(0, first[0] - _EXCERPT // 3)
+            piece = " ".join(text[start : start + _EXCERPT].split())
+            end = "…" if start + _EXCERPT < len(text) else ""
+            return format_html("{}{}{}", "…" if start else "", mark_words(piece, words), end)
     return None

@@ -28,6 +28,7 @@ from taxonomy_repo.documents import DocumentProblem, DocumentStore
 from taxonomy_repo.identity import Files, LeafStep
 from taxonomy_repo.leaf import KnowledgeSeed, leaf_kind, read_leaf
 from taxonomy_repo.leaf import Leaf as Document
+from taxonomy_repo.maintenance import maintain
 from taxonomy_repo.store import CommitInfo, StoreProblem, TaxonomyStore
 from workers.planning import seed_fingerprint
 
@@ -122,6 +123,20 @@ def index_rebuild(*, now: datetime) -> IndexResult:
         Folder.objects.all().delete()
         Leaf.objects.all().delete()
         return index_update(now=now)
+
+
+def repositories_maintain() -> None:
+    """Repack the taxonomy and its documents where they need it. Commits and pages go on meanwhile."""
+    for store in (taxonomy_store(), document_store()):
+        if not (store.repository.path / "objects").is_dir():
+            continue  # a new installation has no documents yet
+        result = maintain(store.repository)
+        if result.done:
+            before, after = result.before, result.after
+            _LOG.info(
+                "Tidied %s: %d single objects and %d packs are now %d and %d.",
+                store.repository.path.name, before.loose, before.packs, after.loose, after.packs,
+            )  # fmt: skip
 
 
 def _knows(store: TaxonomyStore, head: str, commit: str) -> bool:

@@ -19,3 +19,9 @@ def index() -> None:
 def vectors() -> None:
     """Give leaves that are new or changed their vectors; does nothing when all have theirs."""
     vectors_update(now=timezone.now())
+
+
+@shared_task(name="seedbed.tree.maintain")
+def maintain() -> None:
+    """Tidy the repositories where they have become untidy."""
+    services.repositories_maintain()

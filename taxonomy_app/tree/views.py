@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "tree/search.html", {"form": form, **_search(request, form)})
     at = request.GET.get("at", "").strip("/")
     if at:
-        folder = get_object_or_404(Folder, path=at)
+        folder = _folder_or_404(at)
         opened = queries.open_folder(at, request.user, _piece(request))
         above = [(words(name), path) for name, path in folders_above(at)]
         return render(request, "tree/folder.html", {"form": form, "folder": folder, "above": above, "opened": opened})
@@ -85,6 +85,12 @@ def _instead(wanted: searching.Wanted, found: searching.Found) -> dict[str, Any]
     return {"near": near, "note": note}
 
 
+def _folder_or_404(path: str) -> Folder:
+    if "\0" in path:  # PostgreSQL does not even look for it
+        raise Http404
+    return get_object_or_404(Folder, path=path)
+
+
 def _piece(request: HttpRequest) -> int:
     text = request.GET.get("piece", "")
     return int(text) if text.isdecimal() and 0 < len(text) < 6 and int(text) > 0 else 1
@@ -94,9 +100,7 @@ def _piece(request: HttpRequest) -> int:
 @require_safe
 def folder(request: HttpRequest) -> HttpResponse:
     """The inside of one folder, fetched when it is opened (a fragment); of a large one, the next piece."""
-    path = request.GET.get("path", "")
-    if not Folder.objects.filter(path=path).exists():
-        raise Http404
+    path = _folder_or_404(request.GET.get("path", "")).path
     piece = _piece(request)
     opened = queries.open_folder(path, request.user, piece)
     return render(request, "tree/_inside.html" if piece == 1 else "tree/_leaf_rows.html", {"opened": opened})
@@ -120,6 +124,8 @@ def places(request: HttpRequest) -> HttpResponse:
 def at_path(request: HttpRequest, path: str) -> HttpResponse:
     """The leaf, or the folder, that is at a place now."""
     place = path.strip("/")
+    if "\0" in place:
+        raise Http404
     leaf = Leaf.objects.present().filter(path=place).first()
     if leaf is not None:
         return redirect(leaf)

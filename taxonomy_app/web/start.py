@@ -34,5 +34,5 @@ def start_page(user: Any) -> dict[str, Any]:
         shown["queue"] = list(Submission.objects.queue().exclude(author=user)[:_SHOWN])
     if user.can_administer:
         shown["stuck"] = list(PendingCommit.objects.stuck().select_related("submission")[:_SHOWN])
-        shown["rounds"] = list(Round.objects.order_by("-number")[:3])
+        shown["rounds"] = list(Round.objects.whole().order_by("-number")[:3])
     return shown

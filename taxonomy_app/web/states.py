@@ -24,6 +24,7 @@ STATES: Final[dict[str, tuple[str, str]]] = {
     "done": ("Done", "good"),
     "failed": ("Failed", "bad"),
     "cancelled": ("Cancelled", "neutral"),
+    "held": ("Waiting for you", "attention"),
     "cancelling": ("Stopping", "attention"),
     "lost": ("Lost", "bad"),
     # releases

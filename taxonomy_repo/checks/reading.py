@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from taxonomy_repo.checks.registry import (
     GOOD_KNOWLEDGE,
     GOOD_SKILL,
+    KNOWLEDGE_PATH,
     Check,
     Example,
     Subject,
     register,
 )
 from taxonomy_repo.problem import Problem
-
-KNOWLEDGE_PATH = "knowledge/places/osk"
 
 
 def _changed(old: str, new: str, count: int = 1) -> Example:

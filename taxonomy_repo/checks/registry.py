@@ -19,6 +19,7 @@ from taxonomy_repo.yaml_source import YamlSource, read_source
 MOST_OF_ONE_CODE = 50
 
 GOOD_PATH = "compositional_skills/writing/haiku"
+KNOWLEDGE_PATH = "knowledge/places/osk"
 GOOD_SKILL = """\
 version: 3
 created_by: ann
@@ -117,12 +118,15 @@ class Subject:
 
 
 class Check(ABC):
-    """One rule. ``severity`` is the usual one; ``example`` has this problem and no other (a test holds it)."""
+    """One rule. ``severity`` is the usual one; ``example`` has this problem and no other (a test holds it).
+
+    ``example`` is None where no text can have the problem.
+    """
 
     code: ClassVar[str]
     severity: ClassVar[Severity]
     explanation: ClassVar[str]
-    example: ClassVar[Example]
+    example: ClassVar[Example | None]
 
     @abstractmethod
     def find(self, subject: Subject) -> Iterator[Problem]:

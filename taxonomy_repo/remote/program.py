@@ -15,9 +15,11 @@ import resource
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from git import Git
 
 from taxonomy_repo.remote.address import HTTPS_PORT, Address, NetworkRules, RemoteProblem
 
@@ -149,16 +151,16 @@ class GitProgram:
         # A folder of its own: what the program keeps beside the repository goes with it.
         with tempfile.TemporaryDirectory(prefix="seedbed-git-") as home:
             environment["HOME"] = environment["XDG_CONFIG_HOME"] = environment["TMPDIR"] = home
-            process = subprocess.Popen(
-                ["git", f"--git-dir={git_dir}", *arguments],
+            started: Git.AutoInterrupt = Git(home).execute(
+                [*_without_inherited(environment), "git", f"--git-dir={git_dir}", *arguments],
+                as_process=True,
                 env=environment,
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
                 start_new_session=True,
-                preexec_fn=self._limit,  # noqa: PLW1509 - one system call, no Python state
+                preexec_fn=self._limit,  # two system calls, no Python state
             )
+            process = started.proc
+            if process is None:
+                raise RemoteProblem("failed", "Git's program did not start. Is git installed?")
             try:
                 out, told = process.communicate(timeout=self.rules.seconds)
             except subprocess.TimeoutExpired:
@@ -205,6 +207,15 @@ class GitProgram:
             environment["SEEDBED_GIT_USERNAME"] = credential.username
             environment["SEEDBED_GIT_PASSWORD"] = credential.password
         return environment | configuration(settings)
+
+
+def _without_inherited(environment: Mapping[str, str]) -> list[str]:
+    """The beginning of a command that takes away what this process's environment would add to ``environment``.
+
+    GitPython gives a program all that this process has, and more on top; names only stand in the command, no values.
+    """
+    inherited = sorted((os.environ.keys() | {"LANGUAGE"}) - environment.keys())
+    return ["env", *(f"--unset={name}" for name in inherited)]
 
 
 def configuration(settings: Sequence[tuple[str, str]]) -> dict[str, str]:

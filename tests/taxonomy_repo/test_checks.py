@@ -33,9 +33,13 @@ def check(qna: str, path: str = GOOD_PATH, attribution: str | None = GOOD_ATTRIB
     return check_leaf(qna.encode(), path, None if attribution is None else attribution.encode())
 
 
-@pytest.mark.parametrize("check", REGISTRY.values(), ids=REGISTRY)
+WITH_EXAMPLE = {code: check for code, check in REGISTRY.items() if check.example is not None}
+
+
+@pytest.mark.parametrize("check", WITH_EXAMPLE.values(), ids=WITH_EXAMPLE)
 def test_the_example_of_a_check_has_its_problem_and_no_other(check: Check) -> None:
     example = check.example
+    assert example is not None
     attribution = None if example.attribution is None else example.attribution.encode()
     found = check_leaf(example.data, example.path, attribution, schema_version=example.schema_version)
     assert check.code in codes(found)
@@ -70,10 +74,10 @@ def test_version_one_is_only_told_about_lint_because_the_public_tools_do_not_loo
     assert {problem.severity for problem in check(text)} == {"info"}
 
 
-def test_a_source_without_a_licence_or_with_another_is_an_error_that_lists_the_allowed_ones() -> None:
+def test_a_source_without_a_licence_or_with_another_is_told_the_allowed_ones() -> None:
     for attribution in ("Title of work: x\nCreator names: y\n", GOOD_ATTRIBUTION.replace("CC-BY-4.0", "Proprietary")):
         (problem,) = check(GOOD_SKILL, attribution=attribution)
-        assert (problem.code, problem.severity) == ("licence-not-allowed", "error")
+        assert (problem.code, problem.severity) == ("licence-not-allowed", "warning")
         assert "CC0-1.0" in problem.message
 
 
@@ -127,17 +131,17 @@ STRICTER = {
     "file-too-large": "it would be read for nothing",
     "yaml-alias-loop": "walking it would not end",
     "yaml-too-deep": "composing it could end the process",
-    "licence-not-allowed": "the public checker does not read attributions",
     "path-unsafe": "the public checker does not look at paths",
 }
 
 
-@pytest.mark.parametrize("check", REGISTRY.values(), ids=REGISTRY)
+@pytest.mark.parametrize("check", WITH_EXAMPLE.values(), ids=WITH_EXAMPLE)
 def test_the_verdict_on_every_example_is_that_of_the_public_checker(check: Check) -> None:
     if check.code in STRICTER:
         assert check.severity == "error"
         return
     example = check.example
+    assert example is not None
     problems = check_leaf(example.data, example.path, GOOD_ATTRIBUTION.encode(), schema_version=example.schema_version)
     assert valid(problems) == public_verdict(example.data, example.path, example.schema_version)[0]
 

@@ -62,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--chunk-tokens", type=int, default=256)
     found.add_argument("--held-out", type=float, default=0.0, help="share of seeds kept from the teacher")
     found.add_argument("--no-judge", action="store_true")
+    found.add_argument(
+        "--judge-form", choices=("token", "written"), default="token", help="how a teacher that grades does so"
+    )
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--out", type=Path, required=True, help="folder to write; made if it is not there")
     return found
@@ -175,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             max_answer_tokens=given.max_answer_tokens,
             chunk_tokens=given.chunk_tokens,
             judge=not given.no_judge,
+            judge_form=given.judge_form,
         )
         out = given.out.resolve()
         artifact = ArtifactStore(f"file://{out.parent}").artifact(out.name)

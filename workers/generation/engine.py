@@ -390,6 +390,7 @@ class Engine:
                 figures={
                     "dropped": float(sum(state.decided - state.kept for state in self.states)),
                     "requests": float(spent.requests),
+                    "tokens": float(spent.prompt_tokens + spent.completion_tokens),
                     "in_flight": float(self.client.usage.in_flight),
                     "tokens_per_second": round(spent.completion_tokens / spent.seconds, 1) if spent.seconds else 0.0,
                 },

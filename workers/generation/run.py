@@ -154,7 +154,7 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
         random_seed=order.random_seed,
         style=style_of(teacher, recipe),
         client=teacher.client,
-        judge=judge_of(teacher) if recipe.judge else None,
+        judge=judge_of(teacher, recipe) if recipe.judge else None,
         parts=parts,
         pipeline_hash=pipeline_hash(recipe, profile),
         max_in_flight=order.teacher.max_in_flight,

@@ -1,8 +1,8 @@
 """One asynchronous client for any OpenAI-compatible server: bounded in flight, patient, and clear when it fails.
 
 It speaks HTTP by aiohttp directly: pools of other clients slow down with the number of connections. A request is
-tried again after a broken connection, a time-out or an answer that means "later" (408, 425, 429, 5xx), waiting with
-full jitter or as long as ``Retry-After`` says.
+tried again after a broken connection, a time-out or an answer that means "later" (408, 425, 429, 5xx); when, is decided
+for all requests together (``workers.teacher.pace``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +20,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from workers.specs import StageProblem
+from workers.teacher.pace import Pace
 
 LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
-LONGEST_WAIT_SECONDS = 60.0
 # A server that asks for more patience than this is not going to serve this round.
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 
@@ -57,8 +56,13 @@ def endpoint_url(text: str) -> str:
     Raises:
         TeacherProblem: it is not an http or https URL.
     """
-    parts = urlsplit(text.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    try:
+        parts = urlsplit(text.strip())
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        fine = fine and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is no number
+        fine = False
+    if not fine:
         raise TeacherProblem(
             StageProblem(
                 code="teacher_url",
@@ -117,7 +121,8 @@ class TeacherClient:
 
     Args:
         max_in_flight: requests open at the same time, at most.
-        attempts: how often one request is tried before the teacher counts as gone.
+        attempts: how often one request is tried before the teacher counts as gone. To be told to come later
+            (429) is no such try.
         recovered: asked after a broken connection; it waits until the server is back (a server of one's own that is
             being started again) or raises TeacherProblem.
     """
@@ -135,13 +140,11 @@ class TeacherClient:
         self.endpoint = endpoint
         self.usage = Usage()
         self.attempts = attempts
-        self.backoff = backoff
+        self.pace = Pace(attempts=attempts, backoff=backoff)
         self._slots = asyncio.Semaphore(max_in_flight)
         self._read_timeout = read_timeout
         self._recovered = recovered
         self._session: aiohttp.ClientSession | None = None
-        # Jitter only spreads requests in time; it decides nothing about what is asked.
-        self._jitter = random.Random()  # noqa: S311
 
     async def __aenter__(self) -> TeacherClient:
         headers = {"Authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}
@@ -294,25 +297,39 @@ class TeacherClient:
 
     async def _tried(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         trouble: Exception | str = ""
-        for attempt in range(self.attempts):
-            wait: float | None = None
-            try:
-                async with self._open.post(self.endpoint.url + route, json=body, allow_redirects=False) as answer:
-                    if answer.status == 200:
-                        return _checked_answer(await answer.json(content_type=None))
-                    text = await answer.text(errors="replace")
-                    if answer.status not in LATER:
-                        raise self._refused(answer.status, text)
-                    trouble = f"it answers {answer.status}"
-                    wait = _retry_after(answer.headers.get("Retry-After"))
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                trouble = error
-                if self._recovered is not None:
-                    await self._recovered()
+        attempt = limited = 0
+        while attempt < self.attempts and not self.pace.gone():
+            async with self.pace.turn() as alone:
+                if self.pace.gone():
+                    break
+                try:
+                    async with self._open.post(self.endpoint.url + route, json=body, allow_redirects=False) as answer:
+                        if answer.status == 200:
+                            found = _checked_answer(await answer.json(content_type=None))
+                            self.pace.answered()
+                            return found
+                        text = await answer.text(errors="replace")
+                        if answer.status not in LATER:
+                            self.pace.answered()
+                            raise self._refused(answer.status, text)
+                        trouble = f"it answers {answer.status}"
+                        wait = _retry_after(answer.headers.get("Retry-After"))
+                        if answer.status == 429 or wait is not None:
+                            self.pace.limited(wait, limited)
+                        else:
+                            self.pace.failed(alone=alone)
+                        # "Too many requests" says that the server is well; anything else is a try that failed.
+                        attempt += answer.status != 429
+                        limited += answer.status == 429
+                except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                    trouble = error
+                    attempt += 1
+                    self.pace.failed(alone=alone)
             self.usage.retries += 1
-            if attempt + 1 < self.attempts:
-                spread = min(LONGEST_WAIT_SECONDS, self.backoff * 2**attempt)
-                await asyncio.sleep(wait if wait is not None else self._jitter.uniform(spread / 2, spread))
+            if isinstance(trouble, Exception) and self._recovered is not None:
+                await self._recovered()
+            if attempt < self.attempts:
+                await self.pace.apart(max(attempt - 1, 0))
         raise self._unreachable(trouble)
 
     def _refused(self, status: int, text: str) -> Exception:

@@ -21,12 +21,15 @@ from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.generation.documents import chunks_of, count_tokens_of
 from workers.generation.rows import user_text
 from workers.specs import (
+    SHORT_ANSWER_WORDS,
     Document,
+    DroppedSample,
     LeafKind,
     Message,
     PlannedLeaf,
     Progress,
     RoundPlan,
+    RowVerdicts,
     Sample,
     SampleMetadata,
     SeedPair,
@@ -38,8 +41,6 @@ from workers.tuning.general_chats import general_chats, normalised
 
 PHASES_FILE = "phases.json"
 CONTROL = "control"
-# An answer of at most this many words is short (a phrase or a sentence), as in LAB's first knowledge phase.
-SHORT_ANSWER_WORDS = 20
 # Where a sample goes whose own phase the recipe does not have: nothing that was taught is left out silently.
 _INSTEAD: dict[str, tuple[str, ...]] = {
     "knowledge_short": ("knowledge_short", "knowledge_long", "stacked", "skills"),
@@ -367,10 +368,11 @@ def _random(plan: RoundPlan, purpose: str, name: str) -> random.Random:
 def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
     """The MIXTURE stage: ``<phase>.jsonl`` with ``phases.json``, and the control arm's under ``control/``.
 
-    Inputs: ``generation`` (its ``samples.jsonl``; absent for a round without generated samples) and any number of
-    ``earlier:<n>``, the mixtures of earlier rounds.
+    Inputs: ``generation`` (its ``samples.jsonl``; absent for a round without generated samples), perhaps ``decisions``
+    (what people decided about its rows), and any number of ``earlier:<n>``, the mixtures of earlier rounds.
     """
-    generated = _read_generated(context.store, spec.inputs.get("generation"))
+    verdicts = _read_verdicts(context.store, spec.inputs.get("decisions"))
+    generated = _read_generated(context.store, spec.inputs.get("generation"), verdicts)
     roles = sorted(role for role in spec.inputs if role.startswith("earlier:"))
     earlier = [sample for role in roles for sample in _read_mixture(context.store, spec.inputs[role])]
     artifact = context.store.artifact(spec.output)
@@ -401,15 +403,48 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         if not folder:
             result["left_out"] = left_out.as_json()
             result["samples"] = sum(count["samples"] for count in counts)
+            result["by_hand"] = {"restored": len(verdicts.restored), "rejected": len(verdicts.rejected)}
         context.report(Progress(done=position, total=len(arms), unit="arms", message="Mixing the phases"))
         context.check()
     return result
 
 
-def _read_generated(store: ArtifactStore, artifact_id: str | None) -> list[Sample]:
+def _read_verdicts(store: ArtifactStore, artifact_id: str | None) -> RowVerdicts:
+    if artifact_id is None:
+        return RowVerdicts()
+    try:
+        return RowVerdicts.model_validate(store.artifact(artifact_id).read_json("decisions.json"))
+    except ValidationError as error:
+        raise ArtifactProblem(f"Artifact {artifact_id} holds no decisions about rows.") from error
+
+
+def _read_generated(store: ArtifactStore, artifact_id: str | None, verdicts: RowVerdicts) -> list[Sample]:
+    """The samples that were kept, without those that people rejected, and the dropped rows that they restored.
+
+    Raises:
+        ArtifactProblem: a decision is about a row that the artifact does not have.
+    """
     if artifact_id is None:
         return []
-    return list(_samples(store, artifact_id, "samples.jsonl"))
+    rejected, restored = set(verdicts.rejected), set(verdicts.restored)
+    kept = []
+    for sample in _samples(store, artifact_id, "samples.jsonl"):
+        if sample.sample_id in rejected:
+            rejected.discard(sample.sample_id)
+        else:
+            kept.append(sample)
+    if restored:
+        for line in store.artifact(artifact_id).lines("dropped.jsonl"):
+            # Few rows are restored: the others are not worth reading.
+            if line and any(name in line for name in restored):
+                row = DroppedSample.model_validate_json(line)
+                if row.sample.sample_id in restored:
+                    restored.discard(row.sample.sample_id)
+                    kept.append(row.sample)
+    unknown = sorted(rejected | restored)
+    if unknown:
+        raise ArtifactProblem(f"A decision is about the row {unknown[0]}, which artifact {artifact_id} does not have.")
+    return kept
 
 
 def _read_mixture(store: ArtifactStore, artifact_id: str) -> Iterator[Sample]:

@@ -12,8 +12,9 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     ``seed_examples[i].question``, ``seed_examples[i].answer`` and ``seed_examples[i].context``; for knowledge
     ``seed_examples[i].context`` and ``seed_examples[i].questions_and_answers[j].question`` / ``.answer``; i and j
     count from 0. Sources: ``attribution[i].title``, ``.link``, ``.revision``, ``.licence``, ``.creators``. For a new
-    leaf ``path`` moves it. What is not posted stays as it was. ``overwrite`` with the version that is stored now
-    replaces what another window saved meanwhile.
+    leaf ``path`` moves it. What is not posted stays as it was. ``put-back:`` with the number of an earlier save as the
+    action puts back what a button took out. ``overwrite`` with the version that is stored now replaces what another
+    window saved meanwhile.
 ``contributions:draft_yaml``
     ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``).
 ``contributions:draft_detach``
@@ -40,7 +41,7 @@ from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.editor import LICENCES, editor_for
 from taxonomy_app.contributions.forms import NewLeafForm
-from taxonomy_app.contributions.models import Draft, Kind, State, Submission
+from taxonomy_app.contributions.models import Draft, DraftSave, Kind, State, Submission
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.people.permissions import signed_in
@@ -140,7 +141,12 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         changes = _changes(request, found, action)
         services.draft_save(
-            draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
+            draft=found,
+            by=request.user,
+            version=_version(request),
+            changes=changes,
+            because=_because(request, action),
+            now=timezone.now(),
         )
     except ChangedMeanwhile as refused:
         return _show_form(request, _as_posted(request, found), refused=refused, status=409)
@@ -160,9 +166,23 @@ def _show_form(
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
         "overtaken": isinstance(refused, ChangedMeanwhile),
+        "removed": _removed(request, found),
         "tab": "form",
     }
     return render(request, "contributions/draft.html", context, status=status)
+
+
+def _removed(request: HttpRequest, found: Draft) -> DraftSave | None:
+    """The save that holds what was taken out just now, for the button that puts it back."""
+    number = documents.number_from_text(request.GET.get("removed", ""))
+    return found.saves.filter(pk=number, version=found.version - 1).first() if number else None
+
+
+def _because(request: HttpRequest, action: str) -> str:
+    """Why what is replaced must be kept: it is taken out, or another window's."""
+    if "overwrite" in request.POST:
+        return "overwrite"
+    return action[:40] if action.startswith(("seed-remove:", "pair-remove:", "source-remove:")) else ""
 
 
 def _unreadable(found: Draft) -> str:
@@ -185,6 +205,10 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
     form = documents.form_from_fields(fields, kind=found.kind, before=found.form)
     sources = documents.sources_from_fields(fields, before=found.attribution)
     form = documents.form_act(form, kind=found.kind, action=action)
+    name, _, number = action.partition(":")
+    save = found.saves.filter(pk=documents.number_from_text(number)).first() if name == "put-back" else None
+    if save is not None:
+        form = documents.form_put_back(form, earlier=save.form, action=save.because)
     if action == "source-add":
         sources.append(documents.empty_source())
     elif action.startswith("source-remove:"):
@@ -205,7 +229,11 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
 
 def _touches_form(fields: dict[str, str], action: str) -> bool:
     seeds = any(name.startswith("seed_examples[") for name in fields)
-    return seeds or action.startswith(("seed-", "pair-")) or bool({"task_description", "domain"} & fields.keys())
+    return (
+        seeds
+        or action.startswith(("seed-", "pair-", "put-back:"))
+        or bool({"task_description", "domain"} & fields.keys())
+    )
 
 
 def _read_upload(upload: Any, what: str) -> str:
@@ -247,11 +275,16 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
         return redirect("contributions:draft_submit", pk=found.pk)
     where = reverse("contributions:draft", args=[found.pk])
     name, _, place = action.partition(":")
+    if name == "put-back":
+        return redirect(f"{where}#seeds-title")
     if name == "seed-add":
         return redirect(f"{where}#seed-{len(found.form['seed_examples'])}")
     if place and name.startswith(("seed-", "pair-")):
         at = documents.number_from_text(place.partition(".")[0]) or 0
         step = {"seed-up": 0, "seed-down": 2, "seed-duplicate": 2, "seed-remove": 0}.get(name, 1)
+        if name.endswith("-remove"):
+            save = found.saves.filter(version=found.version - 1).first()
+            where += f"?removed={save.pk}" if save is not None else ""
         return redirect(f"{where}#seed-{max(at + step, 1)}")
     if name.startswith("source-"):
         return redirect(f"{where}#sources")
@@ -309,7 +342,12 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
         elif action == "upload":
             raise Refused("Choose a file first, then press the button again.")
         services.draft_save(
-            draft=found, by=request.user, version=_version(request), changes=DraftChanges(text=text), now=timezone.now()
+            draft=found,
+            by=request.user,
+            version=_version(request),
+            changes=DraftChanges(text=text),
+            because="upload" if upload is not None else _because(request, action),
+            now=timezone.now(),
         )
     except Refused as refused:
         status = 409 if isinstance(refused, ChangedMeanwhile) else 422
@@ -318,9 +356,13 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     if upload is not None:
         unreadable = _unreadable(found)
         if unreadable:
-            messages.error(request, f"{upload.name} was taken over, but needs mending. {unreadable}")
+            messages.error(
+                request,
+                f"{upload.name} was taken over, but needs mending. {unreadable} "
+                "What stood here before is among the earlier saves.",
+            )
         else:
-            messages.success(request, f"{upload.name} was taken over.")
+            messages.success(request, f"{upload.name} was taken over. What stood here is among the earlier saves.")
         return redirect("contributions:draft_yaml", pk=pk)
     if action == "submit":
         return redirect("contributions:draft_submit", pk=pk)

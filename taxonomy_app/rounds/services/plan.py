@@ -73,11 +73,13 @@ def round_plan(
     now: datetime,
     title: str = "",
     planned_from: Round | None = None,
+    holds: bool = False,
 ) -> Round:
     """Pin everything that decides a round and keep it; nothing runs yet.
 
     Leaves are taken as the index shows them, at the commit that it shows. ``random_seed`` None takes the round's
-    number, so that every new round draws anew and can still be repeated.
+    number, so that every new round draws anew and can still be repeated. With ``holds`` it waits after generation for
+    a person to look at the rows.
 
     Raises:
         ValidationError: a leaf is gone or cannot be read, or nothing was chosen.
@@ -104,6 +106,7 @@ def round_plan(
                 plan=plan.model_dump(mode="json"),
                 plan_hash=plan.hash,
                 taxonomy_commit=commit,
+                holds=holds,
                 planned_from=planned_from,
                 created_by=actor,
                 created_at=now,
@@ -315,7 +318,7 @@ def _estimate(plan: RoundPlan, choices: Sequence[LeafChoice], outlines: Sequence
 def measured_stages() -> list[Measured]:
     """What the stages of the last finished rounds took, as ``estimate`` wants it; reused ones took nothing."""
     found = []
-    last = Round.objects.filter(state=RoundState.DONE).newest_first()[:_MEASURED_ROUNDS]
+    last = Round.objects.whole().filter(state=RoundState.DONE).newest_first()[:_MEASURED_ROUNDS]
     for done in last.prefetch_related("stages"):
         work = {stage["kind"]: stage["work"] for stage in done.estimate.get("stages", [])}
         plan = done.read_plan()

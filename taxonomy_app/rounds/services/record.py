@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +16,19 @@ What = RoundEvent.What
 _LONGEST_REASON = 600
 
 
+def cache_folder() -> Path:
+    """What can be lost and made again: copies of artifacts that lie elsewhere, and where the rows lie in them."""
+    from django.conf import settings
+
+    found: Path = settings.VAR / "cache"
+    return found
+
+
 def artifact_store() -> ArtifactStore:
     """The store that the web and all workers share."""
     from django.conf import settings
 
-    return ArtifactStore(settings.SHARED.artifacts_url, cache=settings.VAR / "cache" / "artifacts")
+    return ArtifactStore(settings.SHARED.artifacts_url, cache=cache_folder() / "artifacts")
 
 
 def round_lock(round_id: UUID | str) -> Round:

@@ -24,7 +24,7 @@ from taxonomy_app.rounds import broker
 from taxonomy_app.rounds.models import ACTIVE, UNDER_WAY, Attempt, Round, RoundState, Stage, StageState
 from taxonomy_app.rounds.services.record import What, artifact_store, event_record, round_change, round_lock
 from workers.artifacts import ArtifactProblem
-from workers.specs import EvaluationResult, Progress, StageProblem, StageReference, StageReport, StageSpec
+from workers.specs import EvaluationResult, Progress, StageKind, StageProblem, StageReference, StageReport, StageSpec
 
 log = logging.getLogger(__name__)
 
@@ -164,8 +164,22 @@ def _after_stage(stage: Stage, now: datetime) -> None:
         _round_cancelled(current, now, "The stage ended before it noticed that it was to stop.")
         return
     following = current.stages.filter(position__gt=stage.position).order_by("position").first()
+    if current.holds and stage.kind == StageKind.GENERATION.value:
+        round_change(current.pk, state=RoundState.HELD)
+        event_record(
+            round_id=current.pk,
+            what=What.HELD,
+            reason="The samples wait for an administrator to look at them.",
+            now=now,
+        )
+        return
     if following is not None:
         stage_dispatch(stage=following, reason=f"{stage.get_kind_display()} is done.", now=now)
+        return
+    if current.preview_of_id is not None:
+        round_change(current.pk, state=RoundState.DONE, ended_at=now, problem=None)
+        event_record(round_id=current.pk, what=What.DONE, reason="The preview is made.", now=now)
+        round_change(current.preview_of_id)
         return
     _release_make(current, stage, now)
 
@@ -499,7 +513,8 @@ def round_cancel(*, round: Round, actor: Any, now: datetime) -> RoundState:  # n
         if active is not None:
             # Nobody has begun: should a worker take the message yet, it finds the wish to stop and nobody listens.
             _stage_end(active, StageState.CANCELLED, now)
-        _round_cancelled(current, now, "Cancelled before anything ran." if active is None else "Stopped as asked.")
+        nothing_ran = active is None and current.started_at is None
+        _round_cancelled(current, now, "Cancelled before anything ran." if nothing_ran else "Stopped as asked.")
         return RoundState.CANCELLED
 
 

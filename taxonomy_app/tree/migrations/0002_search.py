@@ -5,10 +5,10 @@ from django.db import migrations, models
 
 WEIGHTS = {"place": "A", "about": "B", "seeds": "C", "people": "D"}
 
-# FTS5 keeps no copy of the words (content=): it reads them from LeafText, which triggers keep it equal to.
+# prefix: words that begin with three given letters are so many that FTS5 keeps a list of them. FTS5 keeps no copy of the words (content=): it reads them from LeafText, which triggers keep it equal to.
 SQLITE_CREATE = (
     "CREATE VIRTUAL TABLE tree_leaftext_index USING fts5(place, about, seeds, people, "
-    "content='tree_leaftext', content_rowid='leaf_id', tokenize='unicode61 remove_diacritics 0')",
+    "content='tree_leaftext', content_rowid='leaf_id', tokenize='ascii', prefix='3')",
     "CREATE TRIGGER tree_leaftext_added AFTER INSERT ON tree_leaftext BEGIN "
     "INSERT INTO tree_leaftext_index(rowid, place, about, seeds, people) "
     "VALUES (new.leaf_id, new.place, new.about, new.seeds, new.people); END",

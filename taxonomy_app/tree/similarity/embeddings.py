@@ -21,8 +21,8 @@ from taxonomy_app.tree.similarity.ranking import best_of
 BATCH = 32
 # Small models read a few hundred words; what is beyond is cut here and not refused there.
 LONGEST_TEXT = 2_000
-# (connect, read) seconds for a worker, which may wait for a model that is being loaded, and for somebody at a page.
-PATIENT = (5.0, 120.0)
+# (connect, read) seconds for a worker and for somebody at a page.
+PATIENT = (5.0, 30.0)
 IMPATIENT = (1.0, 3.0)
 
 Vector = NDArray[np.float32]

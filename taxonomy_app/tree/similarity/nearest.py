@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from taxonomy_app.tree.models import Leaf, LeafVector
+from taxonomy_app.tree.models import Leaf, LeafVector, takes_leaves
 from taxonomy_app.tree.similarity import embeddings, ngrams
 from taxonomy_app.tree.similarity.vectors import endpoint
 
@@ -23,6 +23,8 @@ _FRESH_SECONDS = 30.0
 _ENOUGH = 0.9
 # Less than this of one in n-grams is chance: common endings and short words.
 _LEAST_LIKE = 0.04
+# What is much less like than the best has only common turns of phrase with it ("teach a model to …").
+_LEAST_OF_BEST = 0.35
 _LOOKED_AT = 40
 LONGEST_TEXT = 2_000
 
@@ -42,6 +44,10 @@ class Place:
     folder: str
     likeness: float
     leaves: list[Near] = field(default_factory=list)
+
+    @property
+    def takes_leaves(self) -> bool:
+        return takes_leaves(self.folder)
 
 
 @dataclass
@@ -107,9 +113,11 @@ def places_for(text: str, *, branch: str = "", most: int = 5) -> tuple[list[Plac
 
 
 def _leaves(found: Sequence[tuple[int, float]]) -> list[Near]:
-    """The rows of what was found, those that are in the taxonomy no more left out. One query."""
+    """The rows of what was found, those left out that are hardly alike or in the taxonomy no more. One query."""
     rows = Leaf.objects.present().in_bulk([key for key, _ in found])
-    return [Near(rows[key], likeness) for key, likeness in found if key in rows and likeness >= _LEAST_LIKE]
+    near = [Near(rows[key], likeness) for key, likeness in found if key in rows]
+    least = max(_LEAST_LIKE, _LEAST_OF_BEST * near[0].likeness) if near else 0.0
+    return [one for one in near if one.likeness >= least]
 
 
 def _enough(source: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from taxonomy_app.tree.models import Leaf, LeafVector, Seed
 from taxonomy_app.tree.similarity import embeddings, ngrams
 
 _LOG = logging.getLogger(__name__)
-_BATCH = 200
+_BATCH = 64
+# The worker that makes vectors has other things to do: what is not answered by then waits for the next run.
+SECONDS_A_RUN = 20.0
 # A leaf is known by its name, its task and its first questions; its answers repeat them.
 _MOST_SEEDS = 20
 _LONGEST_TEXT = 3_000
@@ -46,7 +50,7 @@ def vectors_update(*, now: datetime) -> VectorsResult:
     if configured is not None:
         try:
             written[configured.source] = _bring_up_to_date(
-                configured.source, lambda texts: _embedded(configured, texts), now
+                configured.source, lambda texts: _embedded(configured, texts), now, seconds=SECONDS_A_RUN
             )
         except embeddings.EmbeddingsProblem as error:
             problem = str(error)
@@ -64,11 +68,16 @@ def _embedded(endpoint: embeddings.Endpoint, texts: Sequence[str]) -> list[bytes
     return [embeddings.to_bytes(vector) for vector in endpoint.vectors_of(texts, timeout=embeddings.PATIENT)]
 
 
-def _bring_up_to_date(source: str, make: Callable[[Sequence[str]], list[bytes]], now: datetime) -> int:
+def _bring_up_to_date(
+    source: str, make: Callable[[Sequence[str]], list[bytes]], now: datetime, *, seconds: float = math.inf
+) -> int:
+    """Write the vectors of this source that are missing or old, for about so long, and say how many were written."""
+    until = time.monotonic() + seconds
     current = LeafVector.objects.filter(
         leaf=OuterRef("pk"), source=source, blob=OuterRef("blob"), path=OuterRef("path")
     )
     waiting = list(Leaf.objects.present().filter(~Exists(current)).order_by("pk").values_list("pk", flat=True))
+    written = 0
     for start in range(0, len(waiting), _BATCH):
         leaves = list(Leaf.objects.present().filter(pk__in=waiting[start : start + _BATCH]))
         data = make(texts_of(leaves))
@@ -81,7 +90,10 @@ def _bring_up_to_date(source: str, make: Callable[[Sequence[str]], list[bytes]],
             unique_fields=["leaf", "source"],
             update_fields=["blob", "path", "data", "made_at"],
         )
-    return len(waiting)
+        written += len(leaves)
+        if time.monotonic() > until:
+            break
+    return written
 
 
 def texts_of(leaves: Sequence[Leaf]) -> list[str]:

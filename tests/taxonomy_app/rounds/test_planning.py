@@ -230,3 +230,12 @@ def test_of_a_leaf_that_is_only_scored_the_workers_see_the_held_out_seeds() -> N
     assert [pair.question for pair in seen.held_out] == ["Ask 2"]
     assert not seen.teaches
     assert (seen.seeds, seen.documents, seen.data) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("judge", "expected"),
+    [(None, (True, "token")), ("written", (True, "written")), ("token", (True, "token")), ("none", (False, "token"))],
+)
+def test_how_rows_are_judged_can_be_chosen(judge: str | None, expected: tuple[bool, str]) -> None:
+    made = recipe_with(tiny_recipe(), judge=judge).generation
+    assert (made.judge, made.judge_form) == expected

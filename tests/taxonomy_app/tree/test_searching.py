@@ -47,6 +47,8 @@ def texts() -> list[tuple[str, ...]]:
         ("seed_banks", [KNOWLEDGE]),
         ("kale gardening", []),
         ("hymes", []),
+        ("ka", []),
+        ("in", [FOUNDATIONAL, GROUNDED, FREEFORM]),
         ('"kale" OR NOT (NEAR/', []),
         ("kale:* & | !", [FREEFORM]),
         ("'; DROP TABLE tree_leaf; --", []),

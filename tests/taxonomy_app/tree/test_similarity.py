@@ -20,6 +20,7 @@ from taxonomy_app.environment import EmbeddingsSettings
 from taxonomy_app.tree import services
 from taxonomy_app.tree.models import LeafVector
 from taxonomy_app.tree.similarity import embeddings, nearest, ngrams
+from taxonomy_app.tree.similarity import vectors as vectors_module
 from taxonomy_app.tree.similarity.nearest import nearest_to_leaf, nearest_to_text, places_for
 from taxonomy_app.tree.similarity.vectors import vectors_update
 from taxonomy_app.tree.tasks import vectors
@@ -248,6 +249,15 @@ def test_until_most_leaves_have_a_vector_of_the_model_it_is_not_asked(
     settings.EMBEDDINGS = endpoint.settings
     assert nearest_to_text("plant rhymes")[0][0].leaf.path == FREEFORM
     assert endpoint.asked == []
+
+
+@pytest.mark.django_db
+def test_a_slow_endpoint_is_asked_for_a_while_and_the_rest_the_next_time(
+    taxonomy: Taxonomy, now: datetime, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors_module, "_BATCH", 3)
+    monkeypatch.setattr(vectors_module, "SECONDS_A_RUN", 0.0)
+    assert [vectors_update(now=now).written["model:tiny"] for _ in range(3)] == [3, 1, 0]
 
 
 @pytest.mark.django_db

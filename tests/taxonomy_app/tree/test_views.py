@@ -52,11 +52,13 @@ def test_a_folder_opens_as_a_fragment_and_as_a_page(taxonomy: Taxonomy, client: 
     assert 'aria-current="page"' in page
 
 
-@pytest.mark.parametrize("path", ["nowhere", "../etc", "compositional_skills/w%", ""])
+@pytest.mark.parametrize("path", ["nowhere", "../etc", "compositional_skills/w%", "know\0ledge", ""])
 def test_a_folder_that_is_not_there_is_not_found(path: str, taxonomy: Taxonomy, client: Client) -> None:
     assert client.get(reverse("tree:folder"), {"path": path}).status_code == 404
     if path:
         assert client.get(reverse("tree:home"), {"at": path}).status_code == 404
+        assert client.get(reverse("tree:at_path", args=[path])).status_code == 404
+    assert client.get(reverse("tree:home"), {"q": "a\0b"}).status_code == 200
 
 
 def test_a_search_keeps_its_words_and_says_when_nothing_is_found(taxonomy: Taxonomy, client: Client) -> None:

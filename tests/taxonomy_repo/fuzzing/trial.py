@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from taxonomy_repo.attribution import read_attribution
 from taxonomy_repo.checks import REGISTRY, check_leaf
+from taxonomy_repo.mending import mend_leaf
+from taxonomy_repo.yaml_source import read_source
 
 PLACES = ("compositional_skills/writing/haiku", "knowledge/places/osk")
 
@@ -27,6 +29,11 @@ def try_input(data: bytes, *, compare: bool = False) -> None:
         assert problem.line is None or 1 <= problem.line <= lines, problem
         assert problem.column is None or problem.column >= 1, problem
     read_attribution(data)
+    mended = mend_leaf(data).data
+    assert mend_leaf(mended).repairs == (), "mending is never done"
+    was = sum(problem.severity == "error" for problem in problems)
+    left = sum(problem.severity == "error" for problem in check_leaf(mended, place, data))
+    assert left <= was or read_source(data).root is None, "mending made it worse"
     if compare and HARMFUL.isdisjoint(problem.code for problem in problems):
         from tests.taxonomy_repo.public_checker import public_verdict
 

@@ -274,6 +274,23 @@ def test_a_judge_is_judged_first_and_its_numbers_are_told(tmp_path: Path, profil
     assert isinstance(facts["decides"], bool)
 
 
+def test_a_judge_may_write_down_why_and_is_judged_like_any_other(tmp_path: Path) -> None:
+    def graded(_request: web.Request, body: dict[str, Any]) -> web.Response | None:
+        asked = body["messages"][-1]["content"]
+        if "Grades:" not in asked:
+            return None
+        right = any(f"Question: {seed.question}\nAnswer: {seed.answer}" in asked for seed in knowledge_leaf().seeds)
+        text = f"I have read it.\nGrade: {3 if right else 1}"
+        return web.json_response({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+
+    wanted = recipe(judge=True, judge_form="written", samples_per_leaf=2, attempts_factor=2.0)
+    with FakeTeacher(behaviour=graded) as server:
+        summary, artifact = run(tmp_path, server, leaves=(knowledge_leaf(),), wanted=wanted)
+    facts = summary["judge"]["knowledge"]
+    assert (facts["judge"], facts["by_text"], facts["decides"], facts["area"]) == ("written", True, True, 1.0)
+    assert {row.filter for row in dropped_of(artifact)} == {"judge_written"}
+
+
 def test_a_judge_that_cannot_tell_right_from_wrong_decides_nothing(tmp_path: Path) -> None:
     def indifferent(_request: web.Request, body: dict[str, Any]) -> web.Response | None:
         if not body.get("logprobs"):

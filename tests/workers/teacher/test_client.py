@@ -58,7 +58,10 @@ def test_an_address_may_be_written_as_people_write_it(written: str, meant: str) 
     assert endpoint_url(written) == meant
 
 
-@pytest.mark.parametrize("written", ["", "localhost:8000", "ftp://x/v1", "http://user:secret@host/v1", "file:///etc"])
+@pytest.mark.parametrize(
+    "written",
+    ["", "localhost:8000", "ftp://x/v1", "http://user:secret@host/v1", "file:///etc", "http://[::1", "http://a:b/"],
+)
 def test_what_is_no_web_address_is_refused(written: str) -> None:
     with pytest.raises(TeacherProblem) as caught:
         endpoint_url(written)
@@ -107,6 +110,64 @@ def test_retry_after_is_waited_for() -> None:
         begun = time.monotonic()
         assert ask(server, complete).text
         assert time.monotonic() - begun >= 1.0
+
+
+def test_a_rate_limit_is_no_failure_and_makes_every_request_wait() -> None:
+    arrivals: list[float] = []
+    begun = time.monotonic()
+
+    def limit(_request: web.Request, _body: dict[str, Any]) -> web.Response | None:
+        arrivals.append(time.monotonic() - begun)
+        if arrivals[-1] - arrivals[0] < 1.0:
+            return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "1"})
+        return None
+
+    async def many(client: TeacherClient) -> int:
+        await asyncio.gather(*(client.complete(f"{n} Question:", max_tokens=8, temperature=0) for n in range(24)))
+        return client.usage.requests
+
+    with FakeTeacher(behaviour=limit) as server:
+        # Two tries would not do if being told to wait were one.
+        assert ask(server, many, attempts=2, max_in_flight=6) == 24
+    refused = [at for at in arrivals if at - arrivals[0] < 1.0]
+    assert len(refused) <= 6, "those that had not asked yet wait as well"
+    back = [at for at in arrivals if at - arrivals[0] >= 1.0]
+    assert len({round(at, 3) for at in back[:6]}) > 1, "they do not come back in one moment"
+
+
+def test_a_server_that_only_asks_for_patience_is_given_up_in_the_end() -> None:
+    async def impatient(client: TeacherClient) -> Any:
+        client.pace.limited_patience = 0.3
+        return await complete(client)
+
+    with FakeTeacher(behaviour=failing(10_000, 429)) as server, pytest.raises(TeacherProblem) as caught:
+        ask(server, impatient)
+    assert caught.value.problem.code == "teacher_unreachable"
+    assert "429" in caught.value.problem.message
+
+
+def test_a_broken_server_is_tried_by_one_request_at_a_time_and_given_up_once_for_all() -> None:
+    async def many(client: TeacherClient) -> list[Any]:
+        asked = (client.complete(f"{n} Question:", max_tokens=8, temperature=0) for n in range(200))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with FakeTeacher(behaviour=failing(10_000, 500)) as server:
+        ends = ask(server, many, attempts=4, max_in_flight=50)
+        tries = len(server.requests)
+    assert {type(end) for end in ends} == {TeacherProblem}
+    # The fifty that were open when it broke, then four by themselves: not four tries of each of two hundred.
+    assert tries <= 50 + 4 + 5
+
+
+def test_a_server_that_comes_back_is_used_by_all_again() -> None:
+    async def many(client: TeacherClient) -> int:
+        await asyncio.gather(*(client.complete(f"{n} Question:", max_tokens=8, temperature=0) for n in range(60)))
+        assert not client.pace.broken
+        return server.most_in_flight
+
+    with FakeTeacher(behaviour=failing(14, 503), latency=0.05) as server:
+        assert ask(server, many, max_in_flight=10, attempts=8) > 5
+        assert len(server.requests) == 74
 
 
 def test_patience_ends() -> None:

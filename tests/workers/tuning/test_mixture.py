@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.tuning.conftest import make_chat
-from workers.artifacts import ArtifactStore
+from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.environment import shared_settings
 from workers.planning import seed_fingerprint
 from workers.recipes import recipe
 from workers.specs import (
     BUNDLED_MODEL,
     Document,
+    DroppedSample,
     LeafKind,
     LeafPin,
     ModelReference,
@@ -334,6 +335,44 @@ def test_the_stage_writes_both_arms_with_their_counts(tmp_path: Path) -> None:
     assert all(entry["replayed"] + entry["general"] == 0 for entry in result["control"])
     assert sum(entry["general"] for entry in result["phases"]) > 0
     json.dumps(result)
+
+
+def write_decisions(tmp_path: Path, **decided: list[str]) -> None:
+    artifact = ArtifactStore(f"file://{tmp_path / 'artifacts'}").artifact("decisions")
+    artifact.write_json("decisions.json", decided)
+    artifact.finish(kind="decisions")
+
+
+def taught_ids(store: ArtifactStore) -> set[str]:
+    artifact = store.artifact("mixture")
+    files = [entry["file"] for entry in artifact.read_json("phases.json")["phases"]]
+    return {Sample.model_validate_json(line).sample_id for file in files for line in artifact.lines(file)}
+
+
+def test_rows_that_people_rejected_are_left_out_and_restored_ones_taught(tmp_path: Path) -> None:
+    kept = samples_of()
+    dropped = [
+        DroppedSample(sample=make_chat(f"Dropped {n}?", "Nine.", name=f"d{n}"), filter="length", reason="No.")
+        for n in range(3)
+    ]
+    artifact = ArtifactStore(f"file://{tmp_path / 'artifacts'}").artifact("generation")
+    artifact.write_text("samples.jsonl", "".join(f"{sample.model_dump_json()}\n" for sample in kept))
+    artifact.write_text("dropped.jsonl", "".join(f"{row.model_dump_json()}\n" for row in dropped))
+    artifact.finish(kind="generation")
+    write_decisions(tmp_path, restored=["d1"], rejected=[kept[0].sample_id])
+    store, result = run_stage(tmp_path, {"generation": "generation", "decisions": "decisions"})
+    taught = taught_ids(store)
+    assert "d1" in taught
+    assert not taught & {"d0", "d2", kept[0].sample_id}
+    assert kept[1].sample_id in taught
+    assert result["by_hand"] == {"restored": 1, "rejected": 1}
+
+
+def test_a_decision_about_a_row_that_is_not_there_is_no_silence(tmp_path: Path) -> None:
+    write_generation(tmp_path, [sample.model_dump_json() for sample in samples_of()])
+    write_decisions(tmp_path, restored=[], rejected=["nobody"])
+    with pytest.raises(ArtifactProblem, match="about the row nobody, which artifact generation does not have"):
+        run_stage(tmp_path, {"generation": "generation", "decisions": "decisions"})
 
 
 def test_an_earlier_rounds_mixture_is_replayed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Judges: what a model says of a finished row, as one number. A judge is judged itself before its verdict counts.
 
-A new judge is a class with ``name`` and ``score``, added to ``JUDGES``; a teacher's profile names the one it can be.
+A new judge is a class with ``name`` and ``score``, added to ``JUDGES``; a teacher's profile names the one it can be,
+and the recipe whether one that grades writes down why.
 """
 
 from __future__ import annotations
@@ -9,24 +10,39 @@ from typing import Protocol
 
 from workers.generation.judges.choice import Choice
 from workers.generation.judges.likelihood import Likelihood
+from workers.generation.judges.written import Written
 from workers.generation.rows import Row
+from workers.specs import GenerationRecipe
 from workers.teacher.connection import Teacher
 
 
 class Judge(Protocol):
-    """Higher is better. ``highest_bound``: no row above it is dropped; None where any number may be."""
+    """Higher is better.
+
+    ``highest_bound``: no row above it is dropped; None where any number may be. ``by_text``: whether its numbers were
+    read from what it wrote, because the server tells no probabilities (or because it is a judge that writes).
+    """
 
     name: str
     highest_bound: float | None
+    by_text: bool
 
     async def score(self, row: Row) -> float | None:
-        """The row's score; None where the server does not give the probabilities that it needs."""
+        """The row's score; None where the judge gives none that can be read."""
 
 
-JUDGES: dict[str, type[Likelihood] | type[Choice]] = {Likelihood.name: Likelihood, Choice.name: Choice}
+JUDGES: dict[str, type[Likelihood] | type[Choice] | type[Written]] = {
+    Likelihood.name: Likelihood,
+    Choice.name: Choice,
+    Written.name: Written,
+}
 
 
-def judge_of(teacher: Teacher) -> Judge | None:
-    """The judge that the teacher's profile names; none where the server tells no probabilities."""
-    name = teacher.profile.judge
-    return None if name is None or not teacher.probabilities else JUDGES[name](teacher.client)
+def judge_of(teacher: Teacher, recipe: GenerationRecipe) -> Judge | None:
+    """The judge that the teacher's profile names; none where it lives by probabilities and the server tells none."""
+    name: str | None = teacher.profile.judge
+    if name == Choice.name and recipe.judge_form == "written":
+        name = Written.name
+    if name is None or (name == Likelihood.name and not teacher.probabilities):
+        return None
+    return JUDGES[name](teacher.client)

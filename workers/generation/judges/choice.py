@@ -15,7 +15,7 @@ GRADES = ("1", "2", "3")
 
 
 class Choice:
-    """The expected grade, 1 to 3."""
+    """The expected grade, 1 to 3. Where a server tells no probabilities, the grade that it wrote."""
 
     name = "choice"
     # The paper keeps what is graded 2 or better.
@@ -23,19 +23,30 @@ class Choice:
 
     def __init__(self, client: TeacherClient) -> None:
         self.client = client
+        self.by_text = False
 
     async def score(self, row: Row) -> float | None:
-        if row.source:
-            text = prompt("chat_judge_source", source=row.source, question=row.question, answer=row.answer)
-        else:
-            task = " ".join(row.leaf.task_description.split())
-            question = user_text(row.question, row.context)
-            text = prompt("chat_judge_task", task=task, question=question, answer=row.answer)
         try:
-            reply = await self.client.chat((("user", text),), max_tokens=1, temperature=0.0, choices=GRADES)
+            reply = await self.client.chat(
+                (("user", grading_prompt(row)),), max_tokens=1, temperature=0.0, choices=GRADES
+            )
         except RequestRefused:
             return None
+        if not reply.first:
+            self.by_text = True
+            text = reply.text.strip()
+            return float(text) if text in GRADES else None
         return expected_grade(reply.first)
+
+
+def grading_prompt(row: Row, *, written: bool = False) -> str:
+    """What a judge is asked about a row: against its text, or against the task where there is none."""
+    ending = prompt("judge_ending_written" if written else "judge_ending_token")
+    if row.source:
+        return prompt("chat_judge_source", source=row.source, question=row.question, answer=row.answer, ending=ending)
+    task = " ".join(row.leaf.task_description.split())
+    question = user_text(row.question, row.context)
+    return prompt("chat_judge_task", task=task, question=question, answer=row.answer, ending=ending)
 
 
 def expected_grade(first: dict[str, float]) -> float | None:

@@ -26,7 +26,10 @@ LEAST_ROWS = 6
 
 
 class Discrimination(Strict):
-    """What was found of a judge on one kind of leaf. ``bound`` is the least score that keeps a sample."""
+    """What was found of a judge on one kind of leaf. ``bound`` is the least score that keeps a sample.
+
+    ``by_text``: its numbers were read from what it wrote, not from probabilities.
+    """
 
     judge: str
     kind: LeafKind
@@ -37,6 +40,7 @@ class Discrimination(Strict):
     high: float | None = None
     decides: bool = False
     bound: float | None = None
+    by_text: bool = False
     reason: str
 
 
@@ -71,8 +75,15 @@ async def discrimination(
     if min(len(right), len(wrong)) < LEAST_ROWS:
         return Discrimination(**facts, reason=f"Fewer than {LEAST_ROWS} seeds to try the judge on.")
     scores = await asyncio.gather(*(judge.score(row) for row in (*right, *wrong)))
-    if any(score is None for score in scores):
-        return Discrimination(**facts, reason="The server does not give the probabilities that this judge needs.")
+    facts["by_text"] = judge.by_text
+    silent = sum(score is None for score in scores)
+    if silent:
+        why = (
+            f"{silent} of its {len(scores)} judgements cannot be read."
+            if judge.by_text
+            else "The server does not give the probabilities that this judge needs."
+        )
+        return Discrimination(**facts, reason=why)
     found = [score for score in scores if score is not None]
     of_right, of_wrong = found[: len(right)], found[len(right) :]
     area, low, high = area_under_curve(of_right, of_wrong)

@@ -14,6 +14,7 @@ class Likelihood:
 
     name = "likelihood"
     highest_bound: float | None = None
+    by_text = False
 
     def __init__(self, client: TeacherClient) -> None:
         self.client = client

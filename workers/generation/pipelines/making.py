@@ -55,7 +55,10 @@ class Making:
         found = await self.verdict() if self.judge is not None and self.verdict is not None else None
         if self.judge is not None and found is not None and found.decides and found.bound is not None:
             score = await self.judge.score(self.row)
-            if score is not None:
+            if score is None:
+                # Not judged is not wrong; it stays visible at the sample.
+                self.row.scores["not_judged"] = 1.0
+            else:
                 self.row.scores[self.judge.name] = score
                 if score < found.bound:
                     raise Dropped(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.workers.fake_teacher import FakeTeacher
 from tests.workers.generation.filters.rows import a_row
@@ -37,3 +39,20 @@ def test_one_token_is_asked_for_and_the_choices_are_constrained_on_vllm() -> Non
         assert server.requests[0]["structured_outputs"] == {"choice": ["1", "2", "3"]}
         assert "structured_outputs" not in server.requests[1]
         assert all(body["max_tokens"] == 1 and body["top_logprobs"] == 20 for body in server.requests)
+
+
+def test_without_probabilities_the_written_grade_counts_and_that_is_known() -> None:
+    row = a_row(knowledge_leaf(), source="The lantern is of granite.", question="Of what?", answer="Granite.")
+    said = iter(["3", " 2\n", "good"])
+
+    def bare(_request: web.Request, _body: dict[str, Any]) -> web.Response:
+        return web.json_response({"choices": [{"message": {"content": next(said)}, "finish_reason": "stop"}]})
+
+    async def asked() -> tuple[list[float | None], bool]:
+        async with TeacherClient(Endpoint(server.url, "teacher"), max_in_flight=1) as client:
+            judge = Choice(client)
+            assert not judge.by_text
+            return [await judge.score(row) for _ in range(3)], judge.by_text
+
+    with FakeTeacher(behaviour=bare) as server:
+        assert asyncio.run(asked()) == ([3.0, 2.0, None], True)

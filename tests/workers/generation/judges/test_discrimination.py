@@ -26,6 +26,7 @@ class Stub:
 
     name = "stub"
     highest_bound: float | None = None
+    by_text = False
 
     def __init__(self, rule: Callable[[Row], float | None]) -> None:
         self.rule = rule
@@ -84,6 +85,15 @@ def test_a_judge_whose_server_tells_no_probabilities_does_not_decide() -> None:
     found = judged(lambda _row: None)
     assert found.area is None
     assert not found.decides
+
+
+def test_judgements_that_cannot_be_read_are_counted() -> None:
+    judge = Stub(lambda row: None if row.answer.startswith("They carry") else 2.0)
+    judge.by_text = True
+    found = asyncio.run(discrimination(judge, [knowledge_leaf()], LeafKind.KNOWLEDGE, random_seed=1))
+    assert not found.decides
+    assert found.by_text
+    assert "judgements cannot be read" in found.reason
 
 
 def test_a_grade_that_is_good_enough_is_never_dropped() -> None:
