@@ -179,7 +179,7 @@ def version(request: HttpRequest, leaf_id: uuid.UUID, position: int) -> HttpResp
     """One change of a leaf beside what was there before, field by field."""
     shown = get_object_or_404(Leaf, leaf_id=leaf_id)
     try:
-        step = versions.change_shown(shown, position)
+        step = versions.change_shown(shown, position, request.user)
     except LeafVersion.DoesNotExist as error:
         raise Http404 from error
     return render(request, "tree/version.html", {"leaf": shown, "step": step})
