@@ -245,17 +245,7 @@ class Writer:
         git = self._git()
         # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
         root = None if base is None else _commit_in(git, base).tree
-        nested: dict[str, object] = {}
-        for path, blob in changes.items():
-            *folders, name = path.split("/")
-            level = nested
-            for folder in folders:
-                step = level.setdefault(folder, {})
-                if not isinstance(step, dict):
-                    raise StoreProblem("path-taken", f"{path} would lie below a file.")
-                level = step
-            level[name] = blob
-        written = _write_tree(git, root, nested, "")
+        written = _write_tree(git, root, _nested(changes), "")
         return written if written is not None else str(git.TreeBuilder().write())
 
     def commit(
@@ -360,6 +350,23 @@ class Writer:
                 time.sleep(0.01)  # another program holds git's own lock for an instant; look again
                 continue
             return
+
+
+def _nested(changes: Mapping[str, str | None]) -> dict[str, object]:
+    """Changes by folder: name → blob, None, or the changes of the folder of that name."""
+    nested: dict[str, object] = {}
+    for path, blob in changes.items():
+        *folders, name = path.split("/")
+        level = nested
+        for folder in folders:
+            step = level.setdefault(folder, {})
+            if not isinstance(step, dict):
+                raise StoreProblem("path-taken", f"{path} would lie below a file.")
+            level = step
+        if isinstance(level.get(name), dict):
+            raise StoreProblem("path-taken", f"{path} would be a file and a folder.")
+        level[name] = blob
+    return nested
 
 
 def _write_tree(git: pygit2.Repository, tree: pygit2.Tree | None, changes: Mapping[str, object], at: str) -> str | None:
