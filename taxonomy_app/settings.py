@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "taxonomy_app.web.middleware.ContentSecurityPolicyMiddleware",
+    "taxonomy_app.web.zones.ReadersZoneMiddleware",
     "taxonomy_app.people.middleware.SignInMiddleware",
 ]
 

@@ -56,6 +56,12 @@ document.addEventListener("submit", (event) => {
   fetch(form.action, { method: "POST", body: data, headers: { "HX-Request": "true" } });
 });
 
+// The server shows times on the reader's clock; it learns the zone from here, from the second page on.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+}
+
 // Menus are <details>: they open without scripts; here they close on Escape and on a click elsewhere.
 const menus = () => document.querySelectorAll("details[data-menu][open]");
 document.addEventListener("click", (event) => {
@@ -73,13 +79,50 @@ document.addEventListener("focusout", (event) => {
   if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
 });
 
-// "/" goes to the page's search field, as in other tools with long lists.
+// Single keys: an element says which is its own (data-shortcut) and what it does (data-shortcut-label); "/" goes to the
+// page's search field, as in other tools with long lists. "?" shows them all.
+const keyed = () => [
+  ...[...document.querySelectorAll("[data-search-field]")].slice(0, 1).map((element) => ["/", "Search on this page", element]),
+  ...[...document.querySelectorAll("[data-shortcut]:not(:disabled)")].map((element) => [
+    element.dataset.shortcut,
+    element.dataset.shortcutLabel,
+    element,
+  ]),
+];
+const typing = (event) =>
+  event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable], .cm-editor, dialog");
+const sheet = document.getElementById("shortcut-sheet");
+
+function showSheet() {
+  const list = sheet.querySelector("[data-shortcut-list]");
+  for (const row of list?.querySelectorAll("[data-found]") ?? []) row.remove();
+  for (const [letter, label] of list ? keyed() : []) {
+    const [key, words] = [document.createElement("dt"), document.createElement("dd")];
+    key.dataset.found = words.dataset.found = "";
+    key.append(Object.assign(document.createElement("kbd"), { className: "kbd kbd-sm", textContent: letter }));
+    words.textContent = label;
+    list.append(key, words);
+  }
+  sheet.showModal();
+}
+
+const opener = document.querySelector("[data-shortcut-sheet]");
+if (opener && sheet) {
+  opener.hidden = false;
+  opener.addEventListener("click", showSheet);
+}
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, [contenteditable], .cm-editor")) return;
-  const field = document.querySelector("[data-search-field]");
-  if (!field) return;
+  if (event.defaultPrevented || document.body.dataset.shortcuts === "off" || typing(event)) return;
+  if (event.key === "?" && sheet) {
+    event.preventDefault();
+    showSheet();
+    return;
+  }
+  const [, , element] = keyed().find(([key]) => key === event.key) ?? [];
+  if (!element) return;
   event.preventDefault();
-  field.focus();
-  field.select();
+  if (element.matches("input, textarea")) {
+    element.focus();
+    element.select();
+  } else element.click();
 });

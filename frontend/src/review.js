@@ -1,4 +1,5 @@
-// Deciding by keyboard: a, c or r asks once more, Enter confirms, and the page lands on the next submission.
+// Deciding by keyboard: a, c or r (app.js presses the button) asks once more, Enter confirms, and the page lands on the
+// next submission.
 import "./contributions/contributions.css";
 
 const TITLES = {
@@ -12,14 +13,9 @@ class ReviewDecision extends HTMLElement {
     this.form = this.querySelector("form[method=post]");
     this.dialog = this.querySelector("dialog");
     const hint = this.querySelector("[data-keys]");
-    if (hint) hint.hidden = false;
+    if (hint) hint.hidden = document.body.dataset.shortcuts === "off";
     this.form.addEventListener("submit", this.onSubmit);
     this.dialog.addEventListener("close", this.onClose);
-    document.addEventListener("keydown", this.onKey);
-  }
-
-  disconnectedCallback() {
-    document.removeEventListener("keydown", this.onKey);
   }
 
   reason() {
@@ -27,15 +23,6 @@ class ReviewDecision extends HTMLElement {
     const own = this.form.elements.reason.value.trim();
     return [canned, own].filter(Boolean).join("\n");
   }
-
-  onKey = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || this.dialog.open) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    const button = this.form.querySelector(`button[data-key="${CSS.escape(event.key)}"]`);
-    if (!button || button.disabled) return;
-    event.preventDefault();
-    this.ask(button);
-  };
 
   onSubmit = (event) => {
     if (this.confirmed) return;

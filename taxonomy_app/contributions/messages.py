@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
 from taxonomy_app.contributions.models import State, Submission
 
 if TYPE_CHECKING:
@@ -55,4 +57,4 @@ def overtaken(submission: Submission, *, by: User | None, now: datetime) -> str:
     if last.person is None:
         return f"{last.get_kind_display()}, so nothing was changed."
     who = last.person.display_name
-    return f"{who} {last.get_kind_display()} at {last.at:%H:%M} UTC, so nothing was changed."
+    return f"{who} {last.get_kind_display()} at {timezone.localtime(last.at):%H:%M %Z}, so nothing was changed."

@@ -120,7 +120,7 @@ class DraftSave(models.Model):
     """What a draft held before a later save replaced it, so that its author can have it back.
 
     ``because`` says what replaced it: one of the editor's buttons as the page posts it (``seed-remove:2``),
-    ``upload``, ``overwrite`` or ``restore``; empty where it was kept because some time had passed.
+    ``upload``, ``mend``, ``overwrite`` or ``restore``; empty where it was kept because some time had passed.
     """
 
     # Of each draft so many are kept, and of what was only typed one in so much time.
@@ -175,6 +175,7 @@ class DraftSave(models.Model):
             "pair-remove": "Before a question was removed",
             "source-remove": "Before a source was removed",
             "upload": "Before a file was taken over",
+            "mend": "Before it was mended",
             "overwrite": "From the other window, before it was replaced",
             "restore": "Before an earlier save was brought back",
         }
@@ -365,6 +366,22 @@ class Comment(HistoryRow):
     def __str__(self) -> str:
         return self.text[:60]
 
+    @property
+    def settled(self) -> CommentResolution | None:
+        """Who said that nothing is left to do about it; read it from rows selected with ``resolution``."""
+        return getattr(self, "resolution", None)
+
+
+class CommentResolution(HistoryRow):
+    """That nothing is left to do about a comment."""
+
+    comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Settled by {self.by}"
+
 
 class PendingCommitQuerySet(models.QuerySet):
     def waiting(self) -> PendingCommitQuerySet:
@@ -443,3 +460,40 @@ class SavedFilter(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class NoticeQuerySet(models.QuerySet):
+    def unread_by(self, person: Any) -> NoticeQuerySet:
+        return self.filter(person=person, read_at__isnull=True)
+
+
+class Notice(models.Model):
+    """That something happened to a submission, for one person whom it concerns; ``by`` is empty for the program."""
+
+    class Kind(models.TextChoices):
+        CHANGES_REQUESTED = "changes_requested", "asks for changes to"
+        REJECTED = "rejected", "rejected"
+        COMMITTED = "committed", "is in the taxonomy now"
+        CONFLICT = "conflict", "was overtaken by another change"
+        REVISED = "revised", "sent a new version of"
+        WITHDRAWN = "withdrawn", "took back"
+        COMMENTED = "commented", "said something about"
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
+    submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["person", "-id"], name="notice_by_person"),
+            models.Index(fields=["person"], condition=Q(read_at__isnull=True), name="notice_unread"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.get_kind_display()} {self.submission_id}"

@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import PendingCommit, State, Submission, SubmissionEvent
+from taxonomy_app.contributions.notices import notices_send
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree import services as tree_services
 from taxonomy_repo.leaf import read_leaf
@@ -279,6 +280,7 @@ def _settle(pending: PendingCommit, kind: str, *, now: datetime, reason: str = "
         reason=reason,
         at=now,
     )
+    notices_send(submission=pending.submission, kind=kind, by=None, now=now)
 
 
 def _postpone(pending: PendingCommit, error: Exception, *, now: datetime) -> None:

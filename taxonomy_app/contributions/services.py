@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from taxonomy_app.contributions import document as documents
@@ -35,8 +35,10 @@ from taxonomy_app.contributions.drafts import (
 from taxonomy_app.contributions.models import (
     ANSWERABLE,
     Comment,
+    CommentResolution,
     Decision,
     Draft,
+    Notice,
     PendingCommit,
     Revision,
     SavedFilter,
@@ -44,6 +46,7 @@ from taxonomy_app.contributions.models import (
     Submission,
     SubmissionEvent,
 )
+from taxonomy_app.contributions.notices import notices_read, notices_send
 from taxonomy_app.contributions.outbox import outbox_run, outbox_send
 from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
 from taxonomy_app.tree import models as tree_models
@@ -57,6 +60,7 @@ __all__ = [
     "DraftChanges",
     "DraftFiles",
     "comment_add",
+    "comment_resolve",
     "draft_create",
     "draft_detach",
     "draft_discard",
@@ -67,6 +71,7 @@ __all__ = [
     "draft_submit",
     "filter_forget",
     "filter_save",
+    "notices_read",
     "outbox_run",
     "submission_approve",
     "submission_claim",
@@ -451,6 +456,7 @@ def _decide(
 # --- Talking ------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def comment_add(
     *,
     submission: Submission,
@@ -477,7 +483,7 @@ def comment_add(
         leaf = read_leaf(revision.qna.encode(), revision.path).leaf
         if not 0 <= seed_position < (len(leaf.seed_examples) if leaf else 0):
             raise Refused("This seed does not exist in the revision. Reload the page and look again.")
-    return Comment.objects.create(
+    made: Comment = Comment.objects.create(
         submission=submission,
         revision_number=revision.number,
         seed_position=seed_position,
@@ -485,6 +491,24 @@ def comment_add(
         text=text,
         at=now,
     )
+    notices_send(submission=submission, kind=Notice.Kind.COMMENTED, by=author, now=now)
+    return made
+
+
+def comment_resolve(*, comment: Comment, by: User, now: datetime) -> CommentResolution:
+    """Say that nothing is left to do about a comment. The submission's author and reviewers may.
+
+    Raises:
+        NotYours. ChangedMeanwhile: somebody said so already.
+    """
+    if comment.submission.author_id != by.pk and not by.can_review:
+        raise NotYours
+    try:
+        with transaction.atomic():
+            return CommentResolution.objects.create(comment=comment, by=by, at=now)
+    except IntegrityError:
+        settled = CommentResolution.objects.select_related("by").get(comment=comment)
+        raise ChangedMeanwhile(f"{settled.by.display_name} has settled this already.") from None
 
 
 # --- A reviewer's own filters -------------------------------------------------------------------
@@ -552,3 +576,4 @@ def _record(submission: Submission, kind: str, *, person: User | None, reason: s
         reason=_written(reason),
         at=now,
     )
+    notices_send(submission=submission, kind=kind, by=person, now=now)

@@ -109,7 +109,7 @@ def _place(seeds: list[SeedShown], submission: Submission, revision: Revision, p
     by_position = {seed.comparison.position: seed for seed in seeds if seed.comparison.change != "removed"}
     comments = Comment.objects.filter(
         submission=submission, revision_number=revision.number, seed_position__isnull=False
-    ).select_related("author")
+    ).select_related("author", "resolution__by")
     for comment in comments:
         if comment.seed_position in by_position:
             by_position[comment.seed_position].comments.append(comment)
@@ -145,6 +145,12 @@ class TimelineEntry:
     kind: str
     revision_number: int
     seed_number: int | None = None
+    comment: Comment | None = None
+
+    @property
+    def open_comment(self) -> bool:
+        """Whether it is a comment about which something may be left to do."""
+        return self.comment is not None and self.comment.settled is None
 
     @property
     def icon(self) -> str:
@@ -176,7 +182,8 @@ def timeline(submission: Submission, *, insider: bool) -> list[TimelineEntry]:
                 "comment",
                 comment.revision_number,
                 None if comment.seed_position is None else comment.seed_position + 1,
+                comment,
             )
-            for comment in submission.comments.select_related("author")
+            for comment in submission.comments.select_related("author", "resolution__by")
         ]
     return sorted(entries, key=lambda entry: entry.at)

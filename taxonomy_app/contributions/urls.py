@@ -8,6 +8,8 @@ app_name = "contributions"
 
 urlpatterns = [
     path("", submissions.mine, name="mine"),
+    path("notices/", submissions.notices, name="notices"),
+    path("notices/read/", submissions.notices_read, name="notices_read"),
     path("new/", authoring.new, name="new"),
     path("new/places/", authoring.places, name="places"),
     path("improve/<uuid:leaf_id>/", authoring.improve, name="improve"),
@@ -23,6 +25,7 @@ urlpatterns = [
     path("drafts/<int:pk>/discard/", authoring.draft_discard, name="draft_discard"),
     path("queue/", reviewing.queue, name="queue"),
     path("queue/all/", reviewing.decide_all, name="decide_all"),
+    path("queue/history.csv", reviewing.trail, name="queue_trail"),
     path("queue/filters/", reviewing.filter_save, name="filter_save"),
     path("queue/filters/<int:pk>/forget/", reviewing.filter_forget, name="filter_forget"),
     path("review/<int:pk>/", reviewing.review, name="review"),
@@ -31,8 +34,10 @@ urlpatterns = [
     path("review/<int:pk>/decide/", reviewing.decide, name="decide"),
     path("review/<int:pk>/alike/", reviewing.alike, name="alike"),
     path("<int:pk>/", submissions.submission, name="submission"),
+    path("<int:pk>/history.csv", submissions.trail, name="trail"),
     path("<int:pk>/revise/", submissions.revise, name="revise"),
     path("<int:pk>/withdraw/", submissions.withdraw, name="withdraw"),
     path("<int:pk>/comment/", submissions.comment, name="comment"),
+    path("<int:pk>/comments/<int:comment_pk>/settle/", submissions.comment_resolve, name="comment_resolve"),
     path("<int:pk>/revisions/<int:number>/", submissions.revision, name="revision"),
 ]

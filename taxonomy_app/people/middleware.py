@@ -19,6 +19,7 @@ OPEN_ROUTES = frozenset(
         "exchange:hook",  # a code host signs instead of signing in
         "web:health",
         "web:theme",
+        "web:shortcuts",
         "web:robots",
         "web:manifest",
         "web:favicon",

@@ -7,6 +7,7 @@ ICONS: dict[str, str] = {
     "archive": '<rect x="3.5" y="4" width="17" height="4.5" rx="1"/><path d="M5 8.5V20h14V8.5"/><path d="M10 12.5h4"/>',
     "arrow-left": '<path d="M19 12H5"/><path d="m11 6-6 6 6 6"/>',
     "arrow-right": '<path d="M5 12h14"/><path d="m13 6 6 6-6 6"/>',
+    "bell": '<path d="M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 2h-15l1.5-2Z"/><path d="M10 21h4"/>',
     "book": '<path d="M5 5.5A2.5 2.5 0 0 1 7.5 3H19v15H7.5A2.5 2.5 0 0 0 5 20.5v-15Z"/><path d="M5 20.5A2.5 2.5 0 0 0 7.5 21H19v-3"/>',
     "chart": '<path d="M4 4v16h16"/><path d="m7.5 14.5 4-5 3.5 3L20 6"/>',
     "check": '<path d="m5 12.5 4.5 4.5L19 7"/>',

@@ -66,3 +66,8 @@ def places(request: HttpRequest) -> list[Place]:
 def waiting_for(user: Any) -> int:
     """How many submissions this reviewer could decide now: submitted by somebody else."""
     return contributions.Submission.objects.filter(state="submitted").exclude(author=user).count()
+
+
+def unread_notices(user: Any) -> int:
+    """How much happened to contributions that concern this person and that they have not seen yet."""
+    return contributions.Notice.objects.unread_by(user).count() if user.is_authenticated else 0

@@ -14,6 +14,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from taxonomy_app.web import health as checks
+from taxonomy_app.web import shortcuts as keys
 from taxonomy_app.web import themes
 from taxonomy_app.web.start import start_page
 
@@ -39,12 +40,28 @@ def theme(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("theme", "")
     if chosen not in themes.THEMES:
         return HttpResponse("Choose one of: system, light, dark.", status=400, content_type="text/plain; charset=utf-8")
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
-        back = reverse("web:home")
-    response: HttpResponse = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(back)  # type: ignore[attr-defined]  # django-htmx
+    response: HttpResponse = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(_back(request))  # type: ignore[attr-defined]  # django-htmx
     themes.remember(response, chosen, secure=settings.HTTPS)
     return response
+
+
+@require_POST
+def shortcuts(request: HttpRequest) -> HttpResponse:
+    """Switch single keys on or off and go back to where the person was."""
+    chosen = request.POST.get("shortcuts", "")
+    if chosen not in keys.CHOICES:
+        return HttpResponse("Choose one of: on, off.", status=400, content_type="text/plain; charset=utf-8")
+    response = HttpResponseRedirect(_back(request))
+    keys.remember(response, chosen, secure=settings.HTTPS)
+    return response
+
+
+def _back(request: HttpRequest) -> str:
+    """The page that the person was on, if it is of this site."""
+    back = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return back
+    return reverse("web:home")
 
 
 @never_cache

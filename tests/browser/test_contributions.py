@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -206,3 +207,24 @@ def test_coming_back_from_the_last_step_one_goes_on_writing(taxonomy, contributo
     page.fill('[name="task_description"]', "Written on the way back.")
     saved(page)
     assert Draft.objects.get().form["task_description"] == "Written on the way back."
+
+
+def test_the_keys_of_a_page_are_shown_and_can_be_switched_off(taxonomy, contributor, reviewer, page_for, axe, now):
+    first = make_submission(contributor, now=now)
+    second = make_submission(contributor, now=now + timedelta(minutes=1), path=f"{PATH}_second")
+    page = page_for(reviewer)
+    page.goto(f"/contributions/review/{first.pk}/")
+    page.keyboard.press("?")
+    sheet = page.locator("#shortcut-sheet")
+    expect(sheet).to_contain_text("Request changes")
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.wait_for_url(f"**/review/{second.pk}/")
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Switch the keys off").click()
+    page.wait_for_selector("body[data-shortcuts=off]")
+    page.keyboard.press("n")
+    page.keyboard.press("?")
+    expect(sheet).not_to_be_visible()
+    assert page.url.endswith(f"/review/{second.pk}/")

@@ -16,7 +16,8 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     action puts back what a button took out. ``overwrite`` with the version that is stored now replaces what another
     window saved meanwhile.
 ``contributions:draft_yaml``
-    ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``).
+    ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``), or
+    ``mend`` to have mended what can be.
 ``contributions:draft_detach``
     No fields. For the next version of a submission that was decided on meanwhile.
 ``contributions:draft_submit``
@@ -48,8 +49,10 @@ from taxonomy_app.people.permissions import signed_in
 from taxonomy_app.tree.models import Folder, Leaf
 from taxonomy_repo.conversion import MOST_BYTES_TO_CONVERT, converted
 from taxonomy_repo.documents import DocumentProblem
+from taxonomy_repo.mending import Mending, mend_leaf
 
 MOST_PLACES = 40
+MOST_REPAIRS_TOLD = 6
 # The author waits for it. What takes longer is for an administrator, whose documents the worker converts.
 _CONVERSION_SECONDS = 25.0
 
@@ -336,17 +339,27 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     text = request.POST.get("text")
     action = request.POST.get("action", "save")
     upload = request.FILES.get("file")
+    because = _because(request, action)
+    mending: Mending | None = None
     try:
         if upload is not None:
+            because = "upload"
             text = _read_upload(upload, "The file")
         elif action == "upload":
             raise Refused("Choose a file first, then press the button again.")
+        elif action == "mend" and text is not None:
+            mending = mend_leaf(documents.clean(text).encode())
+            text, because = mending.data.decode(), "mend" if mending.repairs else because
         services.draft_save(
             draft=found,
             by=request.user,
             version=_version(request),
             changes=DraftChanges(text=text),
-            because="upload" if upload is not None else _because(request, action),
+            because="upload"
+            if upload is not None
+            else "mend"
+            if mending and mending.repairs
+            else _because(request, action),
             now=timezone.now(),
         )
     except Refused as refused:
@@ -366,8 +379,25 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("contributions:draft_yaml", pk=pk)
     if action == "submit":
         return redirect("contributions:draft_submit", pk=pk)
-    messages.success(request, "Saved.")
+    if mending is not None:
+        _tell_repairs(request, mending)
+    else:
+        messages.success(request, "Saved.")
     return redirect("contributions:draft_yaml", pk=pk)
+
+
+def _tell_repairs(request: HttpRequest, mending: Mending) -> None:
+    """What was mended, line by line, or that nothing could be."""
+    repairs = mending.repairs
+    if not repairs:
+        messages.warning(request, "Nothing here could be mended without guessing. The lines named need your own hand.")
+        return
+    told = " ".join(f"Line {repair.line}: {repair.message}" for repair in repairs[:MOST_REPAIRS_TOLD])
+    more = len(repairs) - MOST_REPAIRS_TOLD
+    messages.success(
+        request,
+        f"Mended. {told}{f' And {more} more.' if more > 0 else ''} What stood here before is among the earlier saves.",
+    )
 
 
 def _text(found: Draft) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -29,6 +29,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from taxonomy_app.contributions import bulk, services
 from taxonomy_app.contributions.alike import alike_seeds
+from taxonomy_app.contributions.audit import trail_csv
 from taxonomy_app.contributions.forms import CANNED_REASONS, DecisionForm
 from taxonomy_app.contributions.models import Decision, Kind, SavedFilter, State, Submission
 from taxonomy_app.contributions.problems import Refused
@@ -73,6 +74,22 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 
 @reviewer_required
+@require_safe
+def trail(request: HttpRequest) -> HttpResponse:
+    """The audit trail of everything that the filter matches, as a CSV file."""
+    rows = QueueFilter.parse(request.GET).rows(user=request.user, now=timezone.now())
+    return trail_download(rows, "contributions.csv")
+
+
+def trail_download(rows: QuerySet[Submission], name: str) -> HttpResponse:
+    """The audit trail of ``rows`` as a file that a browser saves under ``name``."""
+    # Not streamed: under ASGI an iterator that asks the database is collected first anyway.
+    response = HttpResponse(trail_csv(rows), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@reviewer_required
 @require_POST
 def filter_save(request: HttpRequest) -> HttpResponse:
     """Keep the queue's filter under a name."""
@@ -106,7 +123,9 @@ def reviewed_or_404(pk: int) -> Submission:
 @reviewer_required
 @require_safe
 def review(request: HttpRequest, pk: int) -> HttpResponse:
-    return _show(request, reviewed_or_404(pk))
+    found = reviewed_or_404(pk)
+    services.notices_read(person=request.user, submission=found, now=timezone.now())
+    return _show(request, found)
 
 
 def _show(
@@ -116,12 +135,14 @@ def _show(
     shown = revision_shown(found, revision)
     chosen = _filter_of(request)
     now = timezone.now()
+    told = timeline(found, insider=True)
     context = {
         "submission": found,
         "revision": revision,
         "shown": shown,
         "errors": [problem for problem in shown.problems if problem.severity == "error"],
-        "timeline": timeline(found, insider=True),
+        "timeline": told,
+        "open_comments": sum(entry.open_comment for entry in told),
         "why_not": _why_not(found, request.user),
         "taken": found.claimed_by_other(request.user, now=now),
         "claimed": found.claimed_by_id == request.user.pk and found.state == State.SUBMITTED,

@@ -10,14 +10,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
-from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
+from taxonomy_app.contributions.models import CLOSED, Draft, Notice, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.shown import revision_shown, timeline
+from taxonomy_app.contributions.views.reviewing import trail_download
 from taxonomy_app.people.permissions import sign_in_redirect, signed_in, visible_to_visitors
 from taxonomy_app.releases.queries import releases_containing
 
@@ -45,6 +47,28 @@ def mine(request: HttpRequest) -> HttpResponse:
     return render(request, "contributions/mine.html", context)
 
 
+@never_cache
+@signed_in
+@require_safe
+def notices(request: HttpRequest) -> HttpResponse:
+    """What happened to submissions that concern the person, the newest first."""
+    found = Notice.objects.filter(person=request.user).select_related("submission", "by")
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    newest = found.values_list("pk", flat=True).first()
+    unread = Notice.objects.unread_by(request.user).exists()
+    return render(request, "contributions/notices.html", {"page": page, "newest": newest, "unread": unread})
+
+
+@signed_in
+@require_POST
+def notices_read(request: HttpRequest) -> HttpResponse:
+    """Mark as read what the page showed; ``until`` is the number of its newest notice."""
+    until = documents.number_from_text(request.POST.get("until", ""))
+    if until is not None:
+        services.notices_read(person=request.user, until=until, now=timezone.now())
+    return redirect("contributions:notices")
+
+
 @visible_to_visitors
 @require_safe
 def submission(request: HttpRequest, pk: int) -> HttpResponse:
@@ -53,6 +77,9 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
     own = found.author_id == request.user.pk
     insider = own or (request.user.is_authenticated and request.user.can_review)
+    if insider:
+        # Who sees what became of it has been told.
+        services.notices_read(person=request.user, submission=found, now=timezone.now())
     overtaken = found.state == State.CONFLICT
     revision = found.revisions.get(number=found.revision_number)
     context: dict[str, Any] = {
@@ -70,6 +97,16 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
+
+
+@signed_in
+@require_safe
+def trail(request: HttpRequest, pk: int) -> HttpResponse:
+    """The audit trail of one submission as a CSV file, for its author and reviewers."""
+    found = submission_or_404(request, pk)
+    if found.author_id != request.user.pk and not request.user.can_review:
+        raise NotYours
+    return trail_download(Submission.objects.filter(pk=pk), f"{found.number}.csv")
 
 
 @signed_in
@@ -140,7 +177,25 @@ def comment(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except Refused as refused:
         messages.error(request, refused.sentence)
-    where = found.get_absolute_url()
-    if request.POST.get("back") == "review" and request.user.can_review:
-        where = reverse("contributions:review", args=[found.pk])
+    where = _talk_page(request, found)
     return redirect(f"{where}#{'talk' if seed is None else f'seed-{seed + 1}'}")
+
+
+@signed_in
+@require_POST
+def comment_resolve(request: HttpRequest, pk: int, comment_pk: int) -> HttpResponse:
+    """Settle a comment; ``back`` as in ``comment``."""
+    found = submission_or_404(request, pk)
+    wanted = get_object_or_404(found.comments.select_related("submission"), pk=comment_pk)
+    try:
+        services.comment_resolve(comment=wanted, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    return redirect(f"{_talk_page(request, found)}#talk")
+
+
+def _talk_page(request: HttpRequest, found: Submission) -> str:
+    """The page on which something was said: the desk, or the submission's own."""
+    if request.POST.get("back") == "review" and request.user.can_review:
+        return reverse("contributions:review", args=[found.pk])
+    return found.get_absolute_url()

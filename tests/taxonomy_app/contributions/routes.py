@@ -22,6 +22,9 @@ def prepare(world: World) -> None:
     )
     world.saved_filter = services.filter_save(person=world.reviewer, name="Waiting for me", query="claim=mine")
     world.submission = make_submission(world.contributor, now=world.now, path=f"{PATH}_waiting")
+    world.comment = services.comment_add(
+        submission=world.submission, author=world.reviewer, text="Is it so?", now=world.now
+    )
     world.in_taxonomy = make_submission(world.contributor, now=world.now, path=f"{PATH}_done")
     Submission.objects.filter(pk=world.in_taxonomy.pk).update(state=State.COMMITTED)
 
@@ -51,6 +54,8 @@ AUTHOR_ONLY = Access("sign-in", "ok", "missing", "forbidden", "forbidden")
 
 ROUTES = {
     "contributions:mine": Route(get=SIGNED_IN),
+    "contributions:notices": Route(get=SIGNED_IN),
+    "contributions:notices_read": Route(post=SIGNED_IN, data=lambda world: {"until": 1}),
     "contributions:new": Route(get=SIGNED_IN, post=SIGNED_IN),
     "contributions:places": Route(get=SIGNED_IN),
     "contributions:improve": Route(args=_leaf, get=SIGNED_IN, post=SIGNED_IN),
@@ -81,6 +86,11 @@ ROUTES = {
         Route(args=_submission, get=OWNER_AND_REVIEWERS),
         Route(args=_in_taxonomy, get=Access("ok", "ok", "ok", "ok", "ok")),
     ],
+    "contributions:queue_trail": Route(get=REVIEWERS),
+    "contributions:trail": [
+        Route(args=_submission, get=OWNER_AND_REVIEWERS),
+        Route(args=_in_taxonomy, get=Access("sign-in", "ok", "forbidden", "ok", "ok")),
+    ],
     "contributions:revise": Route(args=_submission, post=AUTHOR_ONLY),
     "contributions:withdraw": Route(args=_submission, get=AUTHOR_ONLY, post=AUTHOR_ONLY),
     "contributions:comment": [
@@ -91,5 +101,8 @@ ROUTES = {
             data=lambda world: {"text": "Hello."},
         ),
     ],
+    "contributions:comment_resolve": Route(
+        args=lambda world: [world.submission.pk, world.comment.pk], post=OWNER_AND_REVIEWERS
+    ),
     "contributions:revision": Route(args=lambda world: [world.submission.pk, 1], get=OWNER_AND_REVIEWERS),
 }

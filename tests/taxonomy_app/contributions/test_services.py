@@ -448,6 +448,16 @@ def test_comments_belong_to_the_revision_and_a_seed_that_exists(taxonomy, contri
         services.comment_add(submission=submission, author=reviewer, text="x" * 4001, now=now)
 
 
+def test_a_comment_is_settled_once_by_those_concerned(taxonomy, contributor, other_contributor, reviewer, now):
+    submission = make_submission(contributor, now=now)
+    comment = services.comment_add(submission=submission, author=reviewer, text="Is this so?", now=now)
+    with pytest.raises(NotYours):
+        services.comment_resolve(comment=comment, by=other_contributor, now=now)
+    services.comment_resolve(comment=comment, by=contributor, now=now)
+    with pytest.raises(ChangedMeanwhile, match="Rosa Lind has settled this already"):
+        services.comment_resolve(comment=comment, by=reviewer, now=now)
+
+
 def test_a_comment_stays_with_the_revision_that_was_read(taxonomy, contributor, reviewer, now):
     submission = make_submission(contributor, now=now, form=skill_form(count=7))
     draft = services.submission_revise(submission=submission, by=contributor, now=now)

@@ -299,6 +299,27 @@ def test_taking_over_no_file_says_so_and_keeps_what_is_typed(taxonomy, contribut
     assert "typed: here" in answer.content.decode()
 
 
+def test_what_can_be_mended_is_mended_at_one_press_and_told(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    text = services.draft_problems(draft).qna.decode()
+    broken = re.sub(r"task_description: .*", "task_description: Say it: in verse. # a remark", text)
+    broken = broken.replace("    answer: |", "    # kept\n    answer: |", 1)
+    client = client_for(contributor)
+    answer = client.post(
+        draft_url(draft, "draft_yaml"), {"version": draft.version, "text": broken, "action": "mend"}, follow=True
+    )
+    page = answer.content.decode()
+    assert re.search(r"Mended\. Line \d+: ", page)
+    draft.refresh_from_db()
+    assert "# kept" in draft.text
+    assert draft.form["task_description"].startswith("Say it: in verse.")
+    assert [save.because for save in draft.saves.all()] == ["mend"]
+    answer = client.post(
+        draft_url(draft, "draft_yaml"), {"version": draft.version, "text": draft.text, "action": "mend"}, follow=True
+    )
+    assert "Nothing here could be mended" in answer.content.decode()
+
+
 def test_a_save_that_brings_no_text_empties_nothing(taxonomy, contributor, client_for, now):
     draft = make_draft(contributor, now=now)
     client = client_for(contributor)
@@ -476,6 +497,14 @@ def test_a_comment_on_one_seed_is_read_by_its_author_at_that_seed(taxonomy, cont
     assert answer.url.endswith(f"/review/{submission.pk}/#seed-4")
     page = client_for(contributor).get(submission.get_absolute_url()).content.decode()
     assert "Does it rhyme?" in page[page.index('id="seed-4"') : page.index('id="seed-5"')]
+    desk = reverse("contributions:review", args=[submission.pk])
+    assert "1 comment not settled" in client_for(reviewer).get(desk).content.decode()
+    comment = submission.comments.get()
+    settle = reverse("contributions:comment_resolve", args=[submission.pk, comment.pk])
+    assert client_for(contributor).post(settle).url.endswith("#talk")
+    page = client_for(contributor).get(submission.get_absolute_url()).content.decode()
+    assert "settled by Rosa Lind" in page[page.index('id="seed-4"') : page.index('id="seed-5"')]
+    assert "not settled" not in client_for(reviewer).get(desk).content.decode()
 
 
 def test_others_read_what_is_in_the_taxonomy_but_not_what_was_said_about_it(

@@ -78,3 +78,13 @@ def test_no_template_has_inline_code_or_style(path: object) -> None:
     text = re.sub(r"\{#.*?#\}|\{% comment .*?endcomment %\}", "", path.read_text(encoding="utf-8"), flags=re.S)  # type: ignore[attr-defined]
     found = FORBIDDEN.search(text)
     assert found is None, found and found[0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"), [("Asia/Tokyo", "JST"), ("../../etc/passwd", "UTC"), ("Nowhere/Land", "UTC"), ("", "UTC")]
+)
+@pytest.mark.django_db
+def test_times_are_on_the_readers_clock(taxonomy: object, client: Client, zone: str, shown: str) -> None:
+    client.cookies["zone"] = zone
+    page = client.get("/").content.decode()
+    assert re.search(rf'title="14 March 2025, \d\d:26 {shown}"', page)

@@ -114,6 +114,18 @@ def test_a_chosen_theme_is_painted_by_the_next_page_and_system_forgets_it(theme:
     assert '<html lang="en">' in client.get("/").content.decode()
 
 
+def test_single_keys_can_be_switched_off_and_on_again(client: Client) -> None:
+    url = reverse("web:shortcuts")
+    assert 'data-shortcuts="off"' not in client.get("/").content.decode()
+    assert client.post(url, {"shortcuts": "off", "next": "/taxonomy/"}).url == "/taxonomy/"
+    page = client.get("/").content.decode()
+    assert 'data-shortcuts="off"' in page
+    assert "Single keys are switched off." in page
+    assert client.post(url, {"shortcuts": "on", "next": "https://elsewhere.example/"}).url == "/"
+    assert 'data-shortcuts="off"' not in client.get("/").content.decode()
+    assert client.post(url, {"shortcuts": "maybe"}).status_code == 400
+
+
 def test_an_unknown_theme_is_refused_and_a_foreign_way_back_not_followed(client: Client) -> None:
     assert client.post(reverse("web:theme"), {"theme": "neon"}).status_code == 400
     assert client.post(reverse("web:theme"), {"theme": "dark", "next": "https://elsewhere.example/"}).url == "/"
