@@ -81,7 +81,14 @@ def explain(error: subprocess.CalledProcessError, doing: str, log: Path) -> Setu
             f"The package registry cannot be reached while {doing}: check the network connection (or the proxy and "
             "mirror settings of pip and npm) and run the same command again; what is done is kept."
         )
-    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+    if "SELF_SIGNED_CERT_IN_CHAIN" in text or "CERTIFICATE_VERIFY_FAILED" in text:
+        return SetupProblem(
+            f"The package registry's certificate is not trusted while {doing}: name your network's certificates in "
+            "SSL_CERT_FILE (pip) and NODE_EXTRA_CA_CERTS (npm) and run the same command again."
+        )
+    # npm's last line only says where its log is.
+    said = [line.strip() for line in text.splitlines() if line.strip() and "A complete log of this run" not in line]
+    last = said[-1] if said else "no output"
     return SetupProblem(
         f"{doing[:1].upper()}{doing[1:]} failed: {last} (the whole output is in {log.relative_to(PROJECT)})."
     )
@@ -260,7 +267,7 @@ def prepare_data(logs: Path) -> None:
     manage(["migrate", "--no-input"], logs / "setup-database.log", "preparing the database")
     manage(["install_starter"], logs / "setup-taxonomy.log", "installing the starter taxonomy")
     log = logs / "setup-model.log"
-    say("Fetching and converting the bundled small model (98 MB, once)")
+    say("Looking for the bundled small model (98 MB, fetched and converted once)")
     try:
         run([PYTHON, "-m", "workers.models", "fetch"], log=log)
     except subprocess.CalledProcessError as error:
@@ -278,9 +285,11 @@ def install_browser(logs: Path) -> None:
     log = logs / "setup-browser.log"
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
+        # Another installation may hold the lock for a while.
+        wait = ("-o", "DPkg::Lock::Timeout=300")
         run(["apt-get", "update", "-q"], log=log, environ=environ)
         run(
-            ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
+            ["apt-get", "install", "-q", "-y", "--no-install-recommends", *wait, "chromium", "fonts-dejavu-core"],
             log=log,
             environ=environ,
         )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import re
 import secrets
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from workers.environment import EnvironmentProblem, read_text
+from taxonomy_repo.remote.address import NetworkRules
+from workers.environment import EnvironmentProblem, read_number, read_text
+
+# libpq's connection options that a database's address may carry behind a ?.
+_POSTGRESQL_OPTIONS = frozenset(
+    {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs"}
+)
 
 
 def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -29,18 +40,54 @@ def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, An
             },
         }
     parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+    try:
+        port = str(parts.port or "")
+    except ValueError:
+        port = None
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/") or port is None:
         raise EnvironmentProblem("SEEDBED_DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(set(options) - _POSTGRESQL_OPTIONS)
+    if unknown:
+        known = ", ".join(sorted(_POSTGRESQL_OPTIONS))
+        raise EnvironmentProblem(f"SEEDBED_DATABASE_URL has {unknown[0]!r} after its ?. What may stand there: {known}.")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        "PORT": port,
+        "OPTIONS": options,
+        # Under ASGI requests change threads and would leave open connections behind in them.
+        "CONN_MAX_AGE": 0,
     }
+
+
+@dataclass(frozen=True)
+class EmbeddingsSettings:
+    """An OpenAI-compatible endpoint that makes vectors of texts. ``url`` ends without a slash; ``key`` may be empty."""
+
+    url: str
+    model: str
+    key: str
+
+
+def embeddings(environ: Mapping[str, str] = os.environ) -> EmbeddingsSettings | None:
+    """The endpoint of ``SEEDBED_EMBEDDINGS_URL`` and ``SEEDBED_EMBEDDINGS_MODEL``, or None where neither is set."""
+    url = read_text("SEEDBED_EMBEDDINGS_URL", environ=environ)
+    model = read_text("SEEDBED_EMBEDDINGS_MODEL", environ=environ)
+    if url is None and model is None:
+        return None
+    if url is None or model is None or not model.strip():
+        raise EnvironmentProblem(
+            "Set SEEDBED_EMBEDDINGS_URL and SEEDBED_EMBEDDINGS_MODEL together, or neither of them."
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise EnvironmentProblem("SEEDBED_EMBEDDINGS_URL must look like https://host:8080/v1 (without /embeddings).")
+    key = read_text("SEEDBED_EMBEDDINGS_KEY", "", environ=environ) or ""
+    return EmbeddingsSettings(url.rstrip("/"), model.strip(), key)
 
 
 def secret_key(var: Path, environ: Mapping[str, str] = os.environ) -> str:
@@ -51,15 +98,19 @@ def secret_key(var: Path, environ: Mapping[str, str] = os.environ) -> str:
             raise EnvironmentProblem("SEEDBED_SECRET_KEY must have at least 32 characters.")
         return given
     path = var / "secret_key"
-    try:
-        var.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii")
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        key = secrets.token_urlsafe(48)
-        file.write(key)
-    return key
+    var.mkdir(parents=True, exist_ok=True)
+    # Several processes start at once: the name appears with the whole key behind it, and the first one's counts.
+    descriptor, made = tempfile.mkstemp(dir=var, prefix="secret_key.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+    finally:
+        os.unlink(made)
+    return path.read_text(encoding="ascii")
 
 
 def hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -69,3 +120,33 @@ def hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
     if not found or "*" in found:
         raise EnvironmentProblem("SEEDBED_HOSTS must list host names, separated by commas (not *).")
     return found
+
+
+def network_rules(environ: Mapping[str, str] = os.environ) -> NetworkRules:
+    """Whom the worker may talk to for remotes and documents: ``SEEDBED_REMOTE_*`` (docs/taxonomy-exchange.md)."""
+    text = read_text("SEEDBED_REMOTE_HOSTS", "github.com,gitlab.com,codeberg.org", environ=environ) or ""
+    listed = tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    for host in listed:
+        if not re.fullmatch(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?|\[[0-9a-f:]+\](:\d{1,5})?", host):
+            raise EnvironmentProblem(
+                f"SEEDBED_REMOTE_HOSTS has {host!r}: list host names such as git.example.org:8443, with commas between."
+            )
+    networks = []
+    for network in (read_text("SEEDBED_REMOTE_PRIVATE_NETWORKS", "", environ=environ) or "").split(","):
+        if network.strip():
+            try:
+                networks.append(ipaddress.ip_network(network.strip()))
+            except ValueError:
+                raise EnvironmentProblem(
+                    f"SEEDBED_REMOTE_PRIVATE_NETWORKS has {network.strip()!r}: list networks such as 10.20.0.0/16."
+                ) from None
+    certificates = read_text("SEEDBED_REMOTE_CERTIFICATES", environ=environ)
+    if certificates and not Path(certificates).is_file():
+        raise EnvironmentProblem(f"SEEDBED_REMOTE_CERTIFICATES names {certificates}, which is no file.")
+    return NetworkRules(
+        hosts=listed,
+        private_networks=tuple(networks),
+        certificates=Path(certificates).resolve() if certificates else None,
+        seconds=read_number("SEEDBED_REMOTE_SECONDS", 120.0, least=1.0, environ=environ),
+        most_bytes=int(read_number("SEEDBED_REMOTE_MEGABYTES", 500.0, least=1.0, environ=environ) * 1_000_000),
+    )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from taxonomy_app import environment
-from workers.environment import read_flag, read_text, shared_settings
+from workers.environment import read_flag, read_number, read_text, shared_settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = shared_settings()
@@ -20,6 +20,12 @@ DEMO = read_flag("SEEDBED_DEMO", False)
 
 TAXONOMY_REPOSITORY = VAR / "taxonomy.git"
 DOCUMENT_REPOSITORY = VAR / "documents.git"
+# Where vectors of texts come from; None compares texts by their n-grams.
+EMBEDDINGS = environment.embeddings()
+# Whom the worker may talk to, how often it asks remotes by itself, and where archives lie on their way in and out.
+NETWORK_RULES = environment.network_rules()
+SYNC_SECONDS = read_number("SEEDBED_SYNC_SECONDS", 600.0, least=60.0)
+EXCHANGE_FOLDER = VAR / "exchange"
 CODE_VERSION = read_text("SEEDBED_CODE_VERSION", "0.1.0")
 
 INSTALLED_APPS = [
@@ -37,6 +43,7 @@ INSTALLED_APPS = [
     "taxonomy_app.contributions",
     "taxonomy_app.rounds",
     "taxonomy_app.releases",
+    "taxonomy_app.exchange",
 ]
 
 MIDDLEWARE = [
@@ -89,7 +96,8 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = False  # the proxy that ends TLS redirects
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
+# A host that starts with a dot stands for all below it, which an origin spells with a star.
+CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS if HTTPS]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -126,7 +134,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": min(30.0, SHARED.lost_after_seconds / 3),
         "options": {"expires": 25},
     },
+    "exchange": {"task": "seedbed.exchange.tick", "schedule": 60.0, "options": {"expires": 55}},
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
+    "vectors": {"task": "seedbed.tree.vectors", "schedule": 60.0, "options": {"expires": 50}},
+    "maintenance": {"task": "seedbed.tree.maintain", "schedule": 3600.0, "options": {"expires": 3000}},
+    "release_tags": {"task": "seedbed.releases.tag", "schedule": 3600.0, "options": {"expires": 3000}},
 }
 
 LOGGING = {

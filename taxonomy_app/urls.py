@@ -8,5 +8,6 @@ urlpatterns = [
     path("taxonomy/", include("taxonomy_app.tree.urls")),
     path("contributions/", include("taxonomy_app.contributions.urls")),
     path("rounds/", include("taxonomy_app.rounds.urls")),
+    path("exchange/", include("taxonomy_app.exchange.urls")),
     path("releases/", include("taxonomy_app.releases.urls")),
 ]

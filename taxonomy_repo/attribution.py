@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from taxonomy_repo.problem import Problem
 
-# Licences under which sources may be used, by their SPDX names.
-ALLOWED_LICENCES = ("CC0-1.0", "CDLA-Permissive-2.0", "CC-BY-4.0", "CC-BY-SA-4.0", "Apache-2.0", "MIT")
-
 MOST_BYTES = 200_000
 
 # Keys as InstructLab writes them, and the attribute each fills.
@@ -66,12 +63,12 @@ def read_attribution(data: bytes) -> AttributionReading:
     """
     if len(data) > MOST_BYTES:
         message = f"attribution.txt has {len(data):,} bytes; {MOST_BYTES:,} is the most."
-        return AttributionReading(Attribution(()), (Problem("attribution-unreadable", "error", message),), ())
+        return AttributionReading(Attribution(()), (Problem("attribution-unreadable", "warning", message),), ())
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         message = "attribution.txt is not written in UTF-8. Save it again with the encoding UTF-8."
-        return AttributionReading(Attribution(()), (Problem("attribution-unreadable", "error", message),), ())
+        return AttributionReading(Attribution(()), (Problem("attribution-unreadable", "warning", message),), ())
     entries: list[AttributionEntry] = []
     lines: list[int] = []
     problems: list[Problem] = []

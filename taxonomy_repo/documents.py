@@ -1,11 +1,15 @@
-"""The installation's own documents of knowledge leaves: a bare repository of texts, pinned by full commit.
+"""The documents of knowledge leaves that this installation keeps: a bare repository of texts, pinned by full commit.
 
-A leaf names them as ``repo: "seedbed:documents"`` with a commit and patterns; patterns are looked up inside that commit
-and nowhere else. Markdown and plain text only: other kinds have to be converted before they come here.
+A leaf names the installation's own as ``repo: "seedbed:documents"`` with a commit and patterns; patterns are looked up
+inside that commit and nowhere else. Documents that lie elsewhere are kept under a reference of their own once they
+were fetched (``remote.documents``), so that a leaf's texts are found the same way wherever they come from. Markdown and
+plain text only: other kinds are converted before they come here (``conversion``).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +26,7 @@ from taxonomy_repo.repository import FULL_NAME, BranchMoved, Person, Repository,
 DOCUMENT_REPOSITORY = "seedbed:documents"
 ENDINGS = (".md", ".markdown", ".txt")
 MOST_BYTES = 5_000_000
+_GLOB = re.compile(r"[*?\[]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f]")
 
@@ -127,16 +132,23 @@ class DocumentStore:
                 return DocumentReference(DOCUMENT_REPOSITORY, commit, tuple(names))
 
     def read(self, reference: DocumentReference) -> list[tuple[str, str]]:
-        """Name and text of every document that ``reference`` means, sorted by name.
+        """Name and text of every document that ``reference`` means, sorted by name. Raises as :meth:`blobs` does."""
+        return [(name, self.repository.read_blob(blob).decode("utf-8")) for name, blob in self.blobs(reference).items()]
 
-        Raises DocumentProblem where it names another repository, no full commit, or nothing that is there.
+    def blobs(self, reference: DocumentReference) -> dict[str, str]:
+        """Name → blob of every document that ``reference`` means, sorted by name.
+
+        Raises DocumentProblem: ``document-not-fetched`` where it lies elsewhere and was not fetched yet,
+        ``document-not-pinned`` where it names no full commit, ``document-missing`` where nothing is there.
         """
         if reference.repo != DOCUMENT_REPOSITORY:
-            raise DocumentProblem(
-                "document-elsewhere",
-                f"The documents lie at {reference.repo[:200]}, which is not read from here yet. "
-                "Add them to this installation's documents.",
-            )
+            fetched = self.fetched(reference)
+            if fetched is None:
+                raise DocumentProblem(
+                    "document-not-fetched",
+                    f"The documents lie at {reference.repo[:200]} and have not been fetched from there yet.",
+                )
+            return dict(sorted(_files(self.repository.commit(fetched).tree)))
         if not FULL_NAME.match(reference.commit):
             raise DocumentProblem(
                 "document-not-pinned", "The documents' version is not a full name of 40 digits. Add them again."
@@ -148,18 +160,36 @@ class DocumentStore:
                 "document-missing",
                 f"There is no version {reference.commit[:12]} of the documents here. Add them again.",
             ) from None
-        files = dict(_files(commit.tree))
+        everything: dict[str, str] | None = None
         found: dict[str, str] = {}
         for pattern in reference.patterns:
-            names = matching(pattern, list(files))
-            if not names:
+            # Nearly every reference is a plain name: that is looked up, not searched for among thousands.
+            blob = None if _GLOB.search(pattern) else self.repository.blob_in(commit.tree, pattern)
+            meant = {} if blob is None else {pattern: blob}
+            if blob is None:
+                everything = dict(_files(commit.tree)) if everything is None else everything
+                meant = {name: everything[name] for name in matching(pattern, list(everything))}
+            if not meant:
                 raise DocumentProblem(
                     "document-missing", f"No document matches {pattern[:200]}. Check the name, or add the document."
                 )
-            for name in names:
-                if name.lower().endswith(ENDINGS):
-                    found[name] = self.repository.read_blob(files[name]).decode("utf-8")
-        return sorted(found.items())
+            found |= {name: blob for name, blob in meant.items() if name.lower().endswith(ENDINGS)}
+        return dict(sorted(found.items()))
+
+    def fetched(self, reference: DocumentReference) -> str | None:
+        """The commit under which the documents of ``reference`` were kept when they were fetched, or None."""
+        if not (self.repository.path / "HEAD").exists():
+            return None
+        found = self.repository.git.references.get(_kept_under(reference))
+        return None if found is None else str(found.target)
+
+    def keep_fetched(self, reference: DocumentReference, texts: Mapping[str, str], *, when: datetime) -> str:
+        """Keep the texts of documents that lie elsewhere, under their names there (not an earlier set); the commit."""
+        self.create()
+        source = compose_message(f"Fetch documents from {reference.repo}", {"Commit": reference.commit})
+        with self.repository.writing() as writer:
+            tree = writer.tree(None, {name: writer.blob(text.encode("utf-8")) for name, text in texts.items()})
+            return writer.commit_apart(_kept_under(reference), tree=tree, message=source, when=when)
 
     def names(self) -> list[str]:
         """Names of all documents at the newest version, sorted."""
@@ -173,6 +203,11 @@ class DocumentStore:
                 break
             found = str(step.id)
         return found
+
+
+def _kept_under(reference: DocumentReference) -> str:
+    told = json.dumps([reference.repo, reference.commit, sorted(set(reference.patterns))])
+    return f"refs/seedbed/fetched/{hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:

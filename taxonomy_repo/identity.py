@@ -121,11 +121,33 @@ def match_moves(old: Mapping[str, Files], new: Mapping[str, Files], told: Mappin
 
 
 def moved_from(repository: Repository, commit: pygit2.Commit, path: str) -> str | None:
-    """Where the leaf that came to ``path`` in ``commit`` was before, or None where it is new."""
+    """Where the leaf that came to ``path`` in ``commit`` was before, or None where it was nowhere."""
+    return _moves_in(repository, commit).get(path)
+
+
+def moved_to(repository: Repository, commit: pygit2.Commit, path: str) -> str | None:
+    """Where the leaf that left ``path`` in ``commit`` went, or None where it was taken away."""
+    return next((target for target, source in _moves_in(repository, commit).items() if source == path), None)
+
+
+def taken_away(repository: Repository, until: str | None, path: str) -> tuple[str, str] | None:
+    """The newest commit up to ``until`` that took a leaf at ``path`` away (not elsewhere), and the blob it had.
+
+    None where there is none. Other leaves may have come to that place and moved on since.
+    """
+    for step in repository.first_parents(until):
+        before = leaf_in(repository.commit(str(step.parent_ids[0])).tree, path) if step.parent_ids else None
+        if before is not None and leaf_in(step.tree, path) is None and moved_to(repository, step, path) is None:
+            return str(step.id), before[0]
+    return None
+
+
+def _moves_in(repository: Repository, commit: pygit2.Commit) -> dict[str, str]:
+    """New path → old path of what moved in ``commit``."""
     if not commit.parent_ids:
-        return None
+        return {}
     old, new = differing_leaves(repository.commit(str(commit.parent_ids[0])).tree, commit.tree)
-    return match_moves(old, new, moves_of(commit.message)).get(path)
+    return match_moves(old, new, moves_of(commit.message))
 
 
 def identities(repository: Repository, commit: str) -> Identities:
@@ -146,17 +168,20 @@ def identities(repository: Repository, commit: str) -> Identities:
     return start
 
 
-def path_of(repository: Repository, commit: str, leaf: str) -> str | None:
-    """The path, at ``commit`` or where it was last, of a leaf given by its identity; a path is given back as it is."""
+def place_of(repository: Repository, commit: str, leaf: str) -> tuple[str, bool] | None:
+    """The path of a leaf at ``commit``, or where it was last, and whether it is there; None where it never was.
+
+    ``leaf`` is an identity; a path is given back as it is, as if a leaf were there.
+    """
     try:
         wanted = str(uuid.UUID(leaf))
     except ValueError:
-        return leaf
+        return leaf, True
     found = identities(repository, commit)
     for path, name in found.alive.items():
         if name == wanted:
-            return path
-    return next((path for path, (name, _) in found.gone.items() if name == wanted), None)
+            return path, True
+    return next(((path, False) for path, (name, _) in found.gone.items() if name == wanted), None)
 
 
 def _contains(repository: Repository, commit: str, ancestor: str) -> bool:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from taxonomy_repo.attribution import (
-    ALLOWED_LICENCES,
     Attribution,
     AttributionEntry,
     read_attribution,
     write_attribution,
 )
+from taxonomy_repo.licence import ALLOWED_LICENCES
 from taxonomy_repo.paths import BRANCHES, DATA_FILE, LeafKindName, check_path, unsafe_reason
 from taxonomy_repo.problem import Problem, Severity
 
@@ -134,11 +134,13 @@ class LeafReading:
         problems: in the order of the file.
         lines: for every field that is there, its first and last line, counting from 1. Fields are named
             ``created_by``, ``seed_examples[2].answer``, ``seed_examples[0].questions_and_answers[1].question``.
+        checked_as: the version whose rules the file was held to.
     """
 
     leaf: Leaf | None
     problems: tuple[Problem, ...]
     lines: Mapping[str, tuple[int, int]]
+    checked_as: int = CURRENT_VERSION
 
     @property
     def valid(self) -> bool:

@@ -49,7 +49,7 @@ def leaf_text(leaf: Leaf) -> str:
             if leaf.document.patterns:
                 lines.append("  patterns:")
                 for index, pattern in enumerate(leaf.document.patterns):
-                    lines += _value("    - ", pattern, 6, f"document.patterns[{index}]")
+                    lines += text_lines("    - ", pattern, 6, f"document.patterns[{index}]")
             else:
                 lines.append("  patterns: []")
     else:
@@ -95,10 +95,10 @@ def _as_item(lines: list[str], indent: int) -> list[str]:
 
 
 def _entry(key: str, text: str, indent: int, field: str) -> list[str]:
-    return _value(f"{' ' * indent}{key}: ", text, indent + 2, field)
+    return text_lines(f"{' ' * indent}{key}: ", text, indent + 2, field)
 
 
-def _value(head: str, text: str, indent: int, field: str) -> list[str]:
+def text_lines(head: str, text: str, indent: int, field: str) -> list[str]:
     """``head`` and ``text`` in the plainest style that keeps every character; ``indent`` is that of a block's lines."""
     refused = _REFUSED.search(text)
     if refused is not None:

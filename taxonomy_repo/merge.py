@@ -136,7 +136,9 @@ def _seed_question(seed: Seed) -> Hashable:
 def _seed_answer(seed: Seed) -> Hashable:
     """What a seed is found by when its question (or its context) was rewritten."""
     if isinstance(seed, KnowledgeSeed):
-        return ("knowledge", tuple(sorted((p.question, p.answer) for p in seed.questions_and_answers)))
+        pairs = tuple(sorted((p.question, p.answer) for p in seed.questions_and_answers))
+        # Two passages that nothing is asked about yet have nothing in common.
+        return ("knowledge", pairs) if pairs else _seed_question(seed)
     return ("skill", _folded(seed.context), _folded(seed.answer))
 
 

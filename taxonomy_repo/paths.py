@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from taxonomy_repo.problem import Problem, Severity
+from taxonomy_repo.problem import Problem, Severity, excerpt
 
 LeafKindName = Literal["knowledge", "grounded", "freeform", "foundational"]
 
@@ -46,7 +46,7 @@ def unsafe_reason(path: str) -> str | None:
         if segment in (".", ".."):
             return f"{segment} leads elsewhere"
         if segment.lower() == ".git" or segment.lower().startswith("git~"):
-            return f"{segment} belongs to the repository itself"
+            return f"{excerpt(segment)} belongs to the repository itself"
     return None
 
 
@@ -71,7 +71,7 @@ def check_path(path: str, *, new: bool = True) -> list[Problem]:
     if segments[0] not in BRANCHES:
         add(
             "path-branch",
-            f"{segments[0]} is no branch of the taxonomy. Choose one of {', '.join(BRANCHES)}.",
+            f"{excerpt(segments[0], 60)} is no branch of the taxonomy. Choose one of {', '.join(BRANCHES)}.",
             "error" if new else "warning",
         )
     if len(segments) < LEAST_SEGMENTS:
@@ -80,13 +80,13 @@ def check_path(path: str, *, new: bool = True) -> list[Problem]:
         add("path-depth", f"The place is too deep. Use at most {MOST_SEGMENTS} parts and {LONGEST_PATH} characters.")
     for segment in segments[1:]:
         if segment.lower() in RESERVED or segment.lower() in LEAF_FILES:
-            add("path-reserved", f"{segment} has a meaning of its own here. Choose another name.")
+            add("path-reserved", f"{excerpt(segment, 60)} has a meaning of its own here. Choose another name.")
         elif not SEGMENT.match(segment):
             add(
                 "path-name",
-                f"{segment} is not a name for a folder. Use small letters, digits, - and _, starting with a letter "
-                "or digit.",
+                f"{excerpt(segment, 60)} is not a name for a folder. Use small letters, digits, - and _, starting with "
+                "a letter or digit.",
             )
         elif len(segment) > LONGEST_SEGMENT:
-            add("path-name", f"{segment[:20]}… is too long. Use at most {LONGEST_SEGMENT} characters.")
+            add("path-name", f"{excerpt(segment, 20)} is too long. Use at most {LONGEST_SEGMENT} characters.")
     return found

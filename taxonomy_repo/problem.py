@@ -39,3 +39,9 @@ def spoken_field(field: str) -> str:
         whole = f"{pair}{seed}"
         return f"The {rest} of {whole}" if rest else whole[0].upper() + whole[1:]
     return f"The {field}"
+
+
+def excerpt(text: str, most: int = 40) -> str:
+    """``text`` as a sentence may quote it: on one line, at most ``most`` characters, nothing that a terminal obeys."""
+    cut = text[:most] + ("…" if len(text) > most else "")
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)

@@ -1,12 +1,12 @@
 """A bare git repository that this program alone writes: opening, the writer's mutex, commits built in memory.
 
-Knows nothing of leaves. Reading is free; writing goes through :meth:`Repository.writing`, which holds a mutex that
-the kernel gives back when its holder dies. The git environment is sterile: no configuration outside the repository.
+Knows nothing of leaves. Reading is free; writing goes through :meth:`Repository.writing`, which holds the mutex
+(``mutex``) and gathers new objects in memory until a commit lands them (``new_objects``). The git environment is
+sterile: no configuration outside the repository.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import threading
@@ -20,15 +20,17 @@ from pathlib import Path
 import pygit2
 from pygit2 import GIT_FILEMODE_BLOB as FILE_MODE
 from pygit2 import GIT_FILEMODE_TREE as TREE_MODE
-from pygit2.enums import ConfigLevel
+from pygit2.enums import ConfigLevel, FileMode, MergeFlag, ObjectType
+
+from taxonomy_repo.mutex import MutexBusy, mutex
+from taxonomy_repo.new_objects import NewObjects
 
 BRANCH = "main"
 REFERENCE = f"refs/heads/{BRANCH}"
+TAGS = "refs/tags/"
 COMMITTER = ("Seedbed", "seedbed@localhost")
-MUTEX_FILE = "seedbed-writer.lock"
 MOST_RACES = 100
 FULL_NAME = re.compile(r"[0-9a-f]{40}\Z")
-_DIRTY = b"writing\n"
 
 
 def _make_sterile() -> None:
@@ -76,6 +78,21 @@ def _plain(text: str) -> str:
     return " ".join("".join(" " if ord(c) < 32 or c in "<>\x7f" else c for c in text).split()).strip(" .,;:'\"")
 
 
+def _object_in(git: pygit2.Repository, name: str) -> object:
+    """The object of that full name (40 hex digits, nothing shorter), or None."""
+    try:
+        return git.get(name) if FULL_NAME.match(name) else None
+    except ValueError:
+        return None
+
+
+def _commit_in(git: pygit2.Repository, name: str) -> pygit2.Commit:
+    found = _object_in(git, name)
+    if not isinstance(found, pygit2.Commit):
+        raise StoreProblem("unknown-commit", f"There is no version {name[:60]} here.")
+    return found
+
+
 class Repository:
     """One bare repository at ``path``. Objects of this class may be shared by threads and survive a fork."""
 
@@ -97,14 +114,16 @@ class Repository:
         """This thread's handle; libgit2's are not to be shared."""
         held: tuple[int, pygit2.Repository] | None = getattr(self._local, "held", None)
         if held is None or held[0] != os.getpid():
-            try:
-                held = (os.getpid(), pygit2.Repository(os.fspath(self.path)))
-            except pygit2.GitError as error:
-                raise StoreProblem(
-                    "no-repository", f"There is no repository at {self.path}. Create it first."
-                ) from error
+            held = (os.getpid(), self.opened())
             self._local.held = held
         return held[1]
+
+    def opened(self) -> pygit2.Repository:
+        """A new handle. Raises StoreProblem where there is no repository."""
+        try:
+            return pygit2.Repository(os.fspath(self.path))
+        except pygit2.GitError as error:
+            raise StoreProblem("no-repository", f"There is no repository at {self.path}. Create it first.") from error
 
     # -- reading
 
@@ -115,24 +134,14 @@ class Repository:
 
     def commit(self, commit: str) -> pygit2.Commit:
         """The commit of that full name. Raises StoreProblem where there is none."""
-        found = self._object(commit)
-        if not isinstance(found, pygit2.Commit):
-            raise StoreProblem("unknown-commit", f"There is no version {commit[:60]} here.")
-        return found
+        return _commit_in(self.git, commit)
 
     def read_blob(self, blob: str) -> bytes:
         """The bytes of a blob. Raises StoreProblem where there is none."""
-        found = self._object(blob)
+        found = _object_in(self.git, blob)
         if not isinstance(found, pygit2.Blob):
             raise StoreProblem("unknown-blob", f"There is no content {blob[:60]} here.")
         return found.data
-
-    def _object(self, name: str) -> object:
-        """The object of that full name (40 hex digits, nothing shorter), or None."""
-        try:
-            return self.git.get(name) if FULL_NAME.match(name) else None
-        except ValueError:
-            return None
 
     def blob_at(self, commit: str, path: str) -> str | None:
         """The blob of the file ``path`` at ``commit``, or None."""
@@ -158,6 +167,11 @@ class Repository:
         """Whether ``ancestor`` is ``commit`` or one of those before it."""
         first, second = self.commit(commit), self.commit(ancestor)
         return first.id == second.id or self.git.descendant_of(first.id, second.id)
+
+    def tags(self) -> dict[str, str]:
+        """Name → commit of every tag."""
+        names = [name for name in self.git.references if name.startswith(TAGS)]
+        return {name.removeprefix(TAGS): str(self.git.references[name].peel(pygit2.Commit).id) for name in names}
 
     # -- writing
 
@@ -185,32 +199,11 @@ class Repository:
 
     @contextmanager
     def _mutex_file(self, timeout: float = 60.0) -> Iterator[None]:
-        """flock(2) on a file in the repository: released by the kernel when the process ends in any way.
-
-        The file says ``writing`` while it is held. Found so by the next holder, the last one died; the lock files
-        that git's own protocol leaves behind then are removed, or nobody could ever write again.
-        """
-        descriptor = os.open(self.path / MUTEX_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            deadline = time.monotonic() + timeout
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise StoreProblem("busy", "Something else is writing just now. Try again soon.") from None
-                    time.sleep(0.005)
-            if os.pread(descriptor, len(_DIRTY), 0) == _DIRTY:
-                for name in (f"{REFERENCE}.lock", "HEAD.lock", "config.lock"):
-                    (self.path / name).unlink(missing_ok=True)
-            os.pwrite(descriptor, _DIRTY, 0)
-            try:
+            with mutex(self.path, timeout):
                 yield
-            finally:
-                os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)
+        except MutexBusy:
+            raise StoreProblem("busy", "Something else is writing just now. Try again soon.") from None
 
 
 class Writer:
@@ -218,15 +211,19 @@ class Writer:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._handle = repository.opened()
+        self._new = NewObjects()
+        self._new.gather_for(self._handle)
         self.open = True
 
     def _git(self) -> pygit2.Repository:
+        """A handle of its own, whose new objects are in memory until they land with a commit."""
         if not self.open:
             raise StoreProblem("not-locked", "Writing outside the mutex is refused.")
-        return self._repository.git
+        return self._handle
 
     def blob(self, data: bytes) -> str:
-        """Store ``data`` and name it."""
+        """Keep ``data`` for the next commit, and name it."""
         return str(self._git().create_blob(data))
 
     def tree(self, base: str | None, changes: Mapping[str, str | None]) -> str:
@@ -235,7 +232,8 @@ class Writer:
         Only the folders on the way to a change are rewritten; folders that become empty go.
         """
         git = self._git()
-        root = None if base is None else self._repository.commit(base).tree
+        # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
+        root = None if base is None else _commit_in(git, base).tree
         nested: dict[str, object] = {}
         for path, blob in changes.items():
             *folders, name = path.split("/")
@@ -249,19 +247,91 @@ class Writer:
         written = _write_tree(git, root, nested, "")
         return written if written is not None else str(git.TreeBuilder().write())
 
-    def commit(self, *, tree: str, parent: str | None, author: Person, message: str, when: datetime) -> str:
-        """Make a commit of ``tree`` and move the branch from ``parent`` to it, or raise BranchMoved."""
+    def commit(
+        self,
+        *,
+        tree: str,
+        parent: str | None,
+        author: Person,
+        message: str,
+        when: datetime,
+        joined: Sequence[str] = (),
+    ) -> str:
+        """Make a commit of ``tree`` and move the branch from ``parent`` to it, or raise BranchMoved.
+
+        ``joined``: commits whose history comes in with this one, as further parents.
+        """
         git = self._git()
         committer = Person(*COMMITTER)
-        parents: Sequence[str] = [] if parent is None else [parent]
+        parents: Sequence[str] = [*([] if parent is None else [parent]), *joined]
         made = git.create_commit(
             None, signature(author, when), signature(committer, when), message, tree, list(parents)
         )
         self._swap(git, parent, made)
         return str(made)
 
+    def joined_tree(
+        self, base: str | None, ours: str, theirs: str, resolved: Mapping[str, str | None]
+    ) -> tuple[str | None, list[str]]:
+        """The tree of two commits joined on ``base``, file by file, with ``resolved`` (path → blob, None: gone) put
+        over it. Without a tree: the files that both changed and that ``resolved`` does not settle.
+        """
+        git = self._git()
+        start = git.TreeBuilder().write() if base is None else self._repository.commit(base).tree.id
+        first, second = self._repository.commit(ours).tree.id, self._repository.commit(theirs).tree.id
+        index = git.merge_trees(start, first, second, flags=MergeFlag(0))
+        clashes = list(index.conflicts or ())
+        names = {entry.path for clash in clashes for entry in clash if entry is not None}
+        for path in names & resolved.keys():
+            del index.conflicts[path]
+        for path, blob in resolved.items():
+            present = path in index
+            if blob is not None:
+                mode = index[path].mode if present else FileMode.BLOB
+                index.add(pygit2.IndexEntry(path, pygit2.Oid(hex=blob), mode))
+            elif present:
+                index.remove(path)
+        unsettled = sorted(names - resolved.keys())
+        return (None if unsettled else str(index.write_tree(git))), unsettled
+
+    def forward(self, parent: str | None, commit: str) -> None:
+        """Move the branch from ``parent`` to ``commit``, which is there already, or raise BranchMoved."""
+        git = self._git()
+        self._swap(git, parent, self._repository.commit(commit).id)
+
+    def commit_apart(self, reference: str, *, tree: str, message: str, when: datetime) -> str:
+        """Make a commit of ``tree`` that is on no branch and is named by ``reference`` (below ``refs/seedbed/``)."""
+        git = self._git()
+        committer = signature(Person(*COMMITTER), when)
+        made = git.create_commit(None, committer, committer, message, tree, [])
+        self._new.land(git)  # what a reference names is there before the reference
+        self.keep(reference, str(made))
+        return str(made)
+
+    def keep(self, reference: str, commit: str) -> None:
+        """Let ``reference`` (below ``refs/seedbed/``) name ``commit``, so that it is never tidied away."""
+        if not reference.startswith("refs/seedbed/"):
+            raise StoreProblem("bad-reference", f"{reference} is not a place for what is kept.")
+        self._git().references.create(reference, self._repository.commit(commit).id, force=True)
+
+    def tag(self, name: str, commit: str, *, tagger: Person, message: str, when: datetime) -> None:
+        """Give ``commit`` the annotated tag ``name``, which must not be there yet (StoreProblem ``tag-taken``)."""
+        git = self._git()
+        target = self._repository.commit(commit).id
+        by = signature(tagger, when)
+        minutes = abs(by.offset)
+        zone = f"{'-' if by.offset < 0 else '+'}{minutes // 60:02}{minutes % 60:02}"
+        text = f"object {target}\ntype commit\ntag {name}\ntagger {by.name} <{by.email}> {by.time} {zone}\n\n{message}"
+        made = git.odb.write(ObjectType.TAG, text.encode())
+        self._new.land(git)
+        try:
+            git.references.create(f"{TAGS}{name}", made, force=False)
+        except (pygit2.GitError, ValueError, OSError) as error:
+            raise StoreProblem("tag-taken", f"The tag {name} cannot be made: {error}.") from error
+
     def _swap(self, git: pygit2.Repository, parent: str | None, made: pygit2.Oid) -> None:
         """Compare and swap. libgit2 locks the reference and fails when it is not what was read."""
+        self._new.land(git)  # what a reference names is there before the reference
         for attempt in range(MOST_RACES):
             reference = git.references.get(REFERENCE)
             if (None if reference is None else str(reference.target)) != parent:

@@ -7,6 +7,7 @@ lands by compare-and-swap. What a leaf's identity is, is decided in ``identity``
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from taxonomy_repo import identity
 from taxonomy_repo.identity import LeafStep
 from taxonomy_repo.message import MOVE_TRAILER, compose_message, trailers_of
 from taxonomy_repo.paths import ATTRIBUTION_FILE, DATA_FILE, LEAF_FILES, QNA_FILE, unsafe_reason
-from taxonomy_repo.repository import BranchMoved, Person, Repository, StoreProblem, Writer
+from taxonomy_repo.repository import COMMITTER, BranchMoved, Person, Repository, StoreProblem, Writer
 
 __all__ = [
     "CommitInfo",
@@ -35,6 +36,8 @@ __all__ = [
     "StoreProblem",
     "TaxonomyStore",
 ]
+
+_TAG_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
@@ -229,27 +232,40 @@ class TaxonomyStore:
         start = commit or self.head()
         if start is None:
             return []
-        found: list[CommitInfo] = []
-        path = identity.path_of(self.repository, start, leaf)
-        if path is None:
+        place = identity.place_of(self.repository, start, leaf)
+        if place is None:
             return []
+        found: list[CommitInfo] = []
+        path, there_now = place
+        # Where another leaf took the place of one that is gone, its part of the history is passed over.
+        gone = None if there_now else identity.taken_away(self.repository, start, path)
+        passing = None if gone is None else gone[0]
         for step in self.repository.first_parents(start):
             if limit is not None and len(found) >= limit:
                 break
+            if passing not in (None, str(step.id)):
+                continue
+            passing = None
             parent = self.repository.commit(str(step.parent_ids[0])) if step.parent_ids else None
             here = identity.leaf_in(step.tree, path)
             there = None if parent is None else identity.leaf_in(parent.tree, path)
             if here == there:
                 continue
             info = commit_info(step)
-            if here is not None and there is None:
-                source = identity.moved_from(self.repository, step, path)
-                found.append(_told(info, path, "added" if source is None else "moved"))
-                if source is None:
-                    break
+            if here is None:
+                target = identity.moved_to(self.repository, step, path)
+                found.append(_told(info, target or path, "moved" if target else "removed"))
+            elif there is not None:
+                found.append(_told(info, path, "modified"))
+            elif (source := identity.moved_from(self.repository, step, path)) is not None:
+                found.append(_told(info, path, "moved"))
                 path = source
             else:
-                found.append(_told(info, path, "modified" if here is not None else "removed"))
+                found.append(_told(info, path, "added"))
+                gone = identity.taken_away(self.repository, str(parent.id) if parent else None, path)
+                if gone is None or gone[1] != here[0]:
+                    break
+                passing = gone[0]  # it came back as it was: the same leaf
         return found
 
     # -- writing
@@ -307,6 +323,26 @@ class TaxonomyStore:
                 except BranchMoved:
                     continue
                 return CommitResult(commit, already_there=False)
+
+    def tag(self, name: str, commit: str, *, message: str, when: datetime) -> None:
+        """Give a commit a name that stays, such as that of a release. The same again changes nothing.
+
+        Raises StoreProblem for a name that cannot be one (``bad-tag``), one that another commit has (``tag-taken``),
+        or a commit that is not there.
+        """
+        if not _TAG_NAME.match(name) or ".." in name or name.endswith((".", ".lock")):
+            raise StoreProblem("bad-tag", f"{name[:100]!r} cannot be a tag. Use small letters, digits, dots, - and _.")
+        with self.repository.writing() as writer:
+            taken = self.repository.tags().get(name)
+            if taken == commit:
+                return
+            if taken is not None:
+                raise StoreProblem("tag-taken", f"The tag {name} stands for another version, {taken[:12]}.")
+            writer.tag(name, commit, tagger=Person(*COMMITTER), message=compose_message(message, {}), when=when)
+
+    def tags(self) -> dict[str, str]:
+        """Name → commit of every tag."""
+        return self.repository.tags()
 
     def _introduced(self, head: str, blobs: Mapping[str, str | None]) -> str:
         """The newest commit since which all these files are as they are: the one that made them so."""

@@ -24,6 +24,7 @@ from yaml.tokens import (
     FlowMappingStartToken,
     FlowSequenceEndToken,
     FlowSequenceStartToken,
+    ScalarToken,
     Token,
 )
 
@@ -33,6 +34,8 @@ MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
 MOST_NODES = 50_000
 MOST_TOKENS = 4 * MOST_NODES
+
+MERGE = "tag:yaml.org,2002:merge"
 
 # What YAML 1.1 lets a text hold as it is (section 5.1, c-printable), turned round.
 UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -143,11 +146,42 @@ def node_lines(node: Node) -> tuple[int, int]:
     return first, max(first, last)
 
 
+def merged_pairs(node: MappingNode) -> tuple[list[tuple[Node, Node]], ScalarNode | None]:
+    """The pairs of ``node``, those that a ``<<`` takes from elsewhere first, and the first ``<<`` if there is one.
+
+    Of pairs with the same key the last one counts, so that what stands here itself wins (YAML's merge key, type
+    repository of YAML 1.1). Raises ValueError where ``<<`` names something without keys.
+    """
+    sign = next((key for key, _ in node.value if key.tag == MERGE), None)
+    if sign is None:
+        return node.value, None
+    taken: list[tuple[Node, Node]] = []
+    for key, value in node.value:
+        if key.tag != MERGE:
+            continue
+        sources = list(reversed(value.value)) if isinstance(value, SequenceNode) else [value]
+        for source in sources:
+            if not isinstance(source, MappingNode):
+                raise ValueError("<< names something without keys")  # noqa: TRY004 - the file is wrong, not the program
+            taken += merged_pairs(source)[0]
+    return taken + [(key, value) for key, value in node.value if key.tag != MERGE], sign
+
+
+def plain_value(node: Node) -> object:
+    """What the public tools make of ``node``, such as a number. Raises ValueError for what they cannot read."""
+    reader = yaml.SafeLoader("")
+    try:
+        return reader.construct_document(node)
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    finally:
+        reader.dispose()
+
+
 def read_source(data: bytes) -> YamlSource:
     """Decode and compose ``data``. Never raises: what is wrong is in ``problems``."""
     if len(data) > MOST_BYTES:
-        message = f"The file has {len(data):,} bytes; {MOST_BYTES:,} is the most. Split it into several leaves."
-        return YamlSource("", (), None, (Problem("file-too-large", "error", message, 1, 1),))
+        return YamlSource("", (), None, (too_large(len(data)),))
     problems: list[Problem] = []
     try:
         text = data.decode("utf-8")
@@ -187,6 +221,12 @@ def read_source(data: bytes) -> YamlSource:
     if any(problem.severity == "error" for problem in problems):
         root = None
     return YamlSource(text, tokens, root, tuple(problems))
+
+
+def too_large(size: int) -> Problem:
+    """The problem of a file of ``size`` bytes, of which nothing is read."""
+    message = f"The file has {size:,} bytes; {MOST_BYTES:,} is the most. Split it into several leaves."
+    return Problem("file-too-large", "error", message, 1, 1)
 
 
 def _place(text: str, index: int) -> Place:
@@ -243,11 +283,19 @@ def _scan(text: str, problems: list[Problem]) -> tuple[tuple[Token, ...], yaml.Y
 
 
 def _tab_between(text: str, tokens: list[Token]) -> int | None:
-    """The index of the first tab between two tokens, or None."""
+    """The index of the first tab where PyYAML's own parser takes none: between tokens, in unquoted text; or None."""
     end = 0
     for token in tokens:
         start = token.start_mark.index
         tab = _tab_outside_comments(text, end, start) if start > end else None
+        if tab is None and isinstance(token, ScalarToken):
+            if token.plain:
+                found = text.find("\t", start, token.end_mark.index)
+                tab = None if found < 0 else found
+            elif token.style in ("|", ">"):
+                # Behind the sign that starts a block of text, only spaces and a comment may follow.
+                line_end = text.find("\n", start)
+                tab = _tab_outside_comments(text, start, len(text) if line_end < 0 else line_end)
         if tab is not None:
             return tab
         end = max(end, token.end_mark.index)

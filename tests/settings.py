@@ -15,7 +15,7 @@ from pathlib import Path
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _MODELS = os.environ.get("SEEDBED_MODELS") or str(Path(os.environ.get("SEEDBED_VAR", _PROJECT / "var")) / "models")
-_KEPT = ("SEEDBED_TEST_", "SEEDBED_TORCH_INDEX")
+_KEPT = ("SEEDBED_TEST_", "SEEDBED_TORCH_INDEX", "SEEDBED_SHARED_DATA")
 
 for _name in [name for name in os.environ if name.startswith("SEEDBED_") and not name.startswith(_KEPT)]:
     del os.environ[_name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -58,12 +59,23 @@ def go_on(ines: Browser, url: str) -> None:
 
 
 def _progress(ines: Browser, url: str) -> tuple[str, str]:
-    """How the round stands (a state's name) and what is happening, in one sentence."""
+    """How the round stands (a state's name) and what is happening, in one sentence that tells how far it is."""
     page = ines.get(url + "progress/")
     state = re.search(r'data-state="(\w+)"', page.html)
     if state is None:
         raise PageProblem(f"{url} does not say how the round stands.")
-    return state[1], page.status_line
+    return state[1], with_numbers(page.status_line, page.html)
+
+
+def with_numbers(happening: str, page_html: str) -> str:
+    """The sentence with how far the running stage is, where it does not say so itself.
+
+    The page keeps the numbers out of the sentence, so that screen readers do not read it out every second.
+    """
+    meter = re.search(r'data-progress="([^"]+)"', page_html)
+    if meter is None or re.search(r"\d of \d", happening):
+        return happening
+    return f"{happening.rstrip('.')}: {html.unescape(meter[1])}."
 
 
 def state_of(ines: Browser, url: str) -> str:

@@ -7,11 +7,13 @@ htmx.config.includeIndicatorStyles = false;
 htmx.config.selfRequestsOnly = true;
 htmx.config.historyCacheSize = 0;
 htmx.config.refreshOnHistoryMiss = true;
-// An answer with problems in it (422) is shown where it was asked for; other errors reach the announcer below.
+// An answer with problems in it (422), or that somebody else was first (409), is shown where it was asked for, with all
+// that was typed; other errors reach the announcer below.
 htmx.config.responseHandling = [
   { code: "204", swap: false },
   { code: "304", swap: false },
   { code: "[23]..", swap: true },
+  { code: "409", swap: true },
   { code: "422", swap: true },
   { code: "[45]..", swap: false, error: true },
 ];

@@ -17,13 +17,16 @@ class DraftEditor extends HTMLElement {
     this.form.addEventListener("submit", this.onSubmit);
     this.addEventListener("htmx:confirm", this.onConfirm);
     this.addEventListener("htmx:beforeRequest", this.onLeave);
+    this.addEventListener("htmx:afterRequest", this.onReturn);
     this.addEventListener("click", this.onClick);
     window.addEventListener("beforeunload", this.onUnload);
+    window.addEventListener("pageshow", this.onShow);
   }
 
   disconnectedCallback() {
     clearTimeout(this.timer);
     window.removeEventListener("beforeunload", this.onUnload);
+    window.removeEventListener("pageshow", this.onShow);
   }
 
   onInput = (event) => {
@@ -118,25 +121,27 @@ class DraftEditor extends HTMLElement {
   onConfirm = async (event) => {
     const { elt } = event.detail;
     clearTimeout(this.timer);
-    if (elt.dataset.removes !== undefined && !this.mayRemove(elt)) {
-      event.preventDefault();
-      return;
-    }
     if (!this.saver.busy) return;
     event.preventDefault();
     await this.saver.idle();
     event.detail.issueRequest(true);
   };
 
-  mayRemove(button) {
-    const fields = button.closest("section").querySelectorAll("textarea");
-    if (![...fields].some((field) => field.value.trim())) return true;
-    return window.confirm("Remove this seed and all that is written in it?");
-  }
-
   onLeave = (event) => {
     this.dirty = false;
     afterSwap(event.detail.elt.value);
+  };
+
+  // A button whose request failed has saved nothing: what was typed is still to be sent.
+  onReturn = (event) => {
+    if (event.detail.successful || !this.isConnected) return;
+    this.dirty = true;
+    this.timer = setTimeout(() => this.save(), AGAIN);
+  };
+
+  // Come back to by the browser's button, the page is as it was left: the draft may have been saved since.
+  onShow = (event) => {
+    if (event.persisted && !this.dirty) window.location.reload();
   };
 
   // A line's link in the list goes to the line in the text area.

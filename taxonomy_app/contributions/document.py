@@ -62,8 +62,9 @@ _DOCUMENT_BLOCK = re.compile(r"^document:\n(?:[ -].*\n)+", re.MULTILINE)
 _SHOWN_IN_FORM = frozenset({"empty-text", "missing-key", "too-few", "duplicate-item", "not-text"})
 
 
-# The public tools take a leaf without its sources; here nobody reviews one, so they are asked for before.
-_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete"})
+# The public tools take an empty leaf, one without its sources, and sources under any licence; here nobody reviews
+# these, so what is missing is asked for before.
+_NEEDED_HERE = frozenset({"attribution-missing", "attribution-incomplete", "licence-not-allowed", "empty-file"})
 
 
 class NotAForm(ValueError):
@@ -107,6 +108,11 @@ def clean(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
 
 
+def number_from_text(text: str) -> int | None:
+    """A count that a page posted, or ``None`` for anything that no page of this site posts."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
 def form_from_fields(fields: Mapping[str, str], *, kind: str, before: Form) -> Form:
     """The form's JSON from posted fields; what was not posted stays as it was in ``before``.
 
@@ -128,7 +134,7 @@ def form_from_fields(fields: Mapping[str, str], *, kind: str, before: Form) -> F
         if key in fields:
             form[key] = clean(fields[key])
     if seeds:
-        ordered = [seeds[index] for index in sorted(seeds)][:MOST_SEEDS]
+        ordered = [seeds[index] for index in sorted(seeds)]
         if kind == Kind.KNOWLEDGE:
             form["seed_examples"] = [
                 {
@@ -161,10 +167,10 @@ def form_act(form: Form, *, kind: str, action: str) -> Form:
     name, _, where = action.partition(":")
     seed_text, _, pair_text = where.partition(".")
     seeds = [dict(seed) for seed in form["seed_examples"]]
-    at = int(seed_text) if seed_text.isdecimal() else -1
+    at, pair = number_from_text(seed_text), number_from_text(pair_text)
     if name == "seed-add" and len(seeds) < MOST_SEEDS:
         seeds.append(empty_seed(kind))
-    elif 0 <= at < len(seeds):
+    elif at is not None and at < len(seeds):
         if name == "seed-remove":
             del seeds[at]
         elif name == "seed-up" and at > 0:
@@ -177,8 +183,26 @@ def form_act(form: Form, *, kind: str, action: str) -> Form:
             pairs = list(seeds[at]["questions_and_answers"])
             if name == "pair-add":
                 pairs.append(empty_pair())
-            elif pair_text.isdecimal() and int(pair_text) < len(pairs):
-                del pairs[int(pair_text)]
+            elif pair is not None and pair < len(pairs):
+                del pairs[pair]
+            seeds[at]["questions_and_answers"] = pairs
+    return {**form, "seed_examples": seeds}
+
+
+def form_put_back(form: Form, *, earlier: Form, action: str) -> Form:
+    """The form with what ``action`` (``seed-remove:2`` or ``pair-remove:2.1``) took out of ``earlier`` in it again."""
+    name, _, where = action.partition(":")
+    seed_text, _, pair_text = where.partition(".")
+    at, pair_at = number_from_text(seed_text), number_from_text(pair_text)
+    seeds, before = [dict(seed) for seed in form["seed_examples"]], earlier["seed_examples"]
+    if at is None or at >= len(before):
+        return form
+    if name == "seed-remove":
+        seeds.insert(at, dict(before[at]))
+    elif name == "pair-remove" and pair_at is not None and at < len(seeds):
+        pairs, pairs_before = list(seeds[at].get("questions_and_answers", ())), before[at].get("questions_and_answers")
+        if pairs_before and pair_at < len(pairs_before):
+            pairs.insert(pair_at, dict(pairs_before[pair_at]))
             seeds[at]["questions_and_answers"] = pairs
     return {**form, "seed_examples": seeds}
 
@@ -221,8 +245,11 @@ def form_from_leaf(leaf: Leaf, *, kind: str) -> Form:
     """The form that shows ``leaf``.
 
     Raises:
-        NotAForm: the leaf has knowledge seeds and the draft is of a skill, or the other way round.
+        NotAForm: the leaf has knowledge seeds and the draft is of a skill, or the other way round; or more seeds than
+            a page can hold.
     """
+    if len(leaf.seed_examples) > MOST_SEEDS:
+        raise NotAForm(f"It has {len(leaf.seed_examples)} seeds; the form holds {MOST_SEEDS}. Edit it as YAML.")
     seeds: list[Form] = []
     for seed in leaf.seed_examples:
         if isinstance(seed, KnowledgeSeed) != (kind == Kind.KNOWLEDGE):
@@ -258,6 +285,16 @@ def form_from_text(text: str, *, kind: str, path: str) -> tuple[Form, str]:
         contexts = any(isinstance(seed, SeedExample) and seed.context for seed in reading.leaf.seed_examples)
         kind = Kind.GROUNDED if contexts else Kind.FREEFORM
     return form_from_leaf(reading.leaf, kind=kind), kind
+
+
+def leaf_from_text(text: str, *, kind: str, path: str) -> Leaf:
+    """The leaf that YAML text holds, for showing it beside another version.
+
+    Raises:
+        NotAForm: as ``form_from_text`` does.
+    """
+    form, kind = form_from_text(text, kind=kind, path=path)
+    return leaf_from_form(form, kind=kind)
 
 
 def first_sentence(problems: Sequence[Problem]) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.db.models import F
 
 from taxonomy_app.contributions import document as documents
-from taxonomy_app.contributions.models import Draft, Kind
+from taxonomy_app.contributions.models import Draft, DraftSave, Kind
 from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree.services import taxonomy_store
@@ -61,6 +62,11 @@ def path_require(*, path: str, kind: str) -> None:
         raise Refused(
             f"There is a leaf at {path} already: open it in the taxonomy and improve it, or choose another name."
         )
+    nesting_refuse(path)
+
+
+def nesting_refuse(path: str) -> None:
+    """Refuse a path inside a leaf, or around leaves: a leaf holds no other."""
     folders = path.split("/")
     above = ["/".join(folders[:depth]) for depth in range(2, len(folders))]
     holder = tree_models.Leaf.objects.present().filter(path__in=above).first()
@@ -117,10 +123,14 @@ class DraftChanges:
     path: str | None = None
 
 
-def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, now: datetime) -> Draft:
+@transaction.atomic
+def draft_save(
+    *, draft: Draft, by: User, version: int, changes: DraftChanges, because: str = "", now: datetime
+) -> Draft:
     """Store what was written, valid or not, if ``version`` is still the one that the writer had before them.
 
-    YAML that can be shown as a form becomes the form too; YAML that cannot is kept to the letter.
+    YAML that can be shown as a form becomes the form too; YAML that cannot is kept to the letter. What is replaced is
+    kept as an earlier save where ``because`` says why it must be, and otherwise every few minutes.
 
     Raises:
         NotYours: the draft is somebody else's.
@@ -131,6 +141,8 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
         raise NotYours
     fields: dict[str, Any] = {}
     if changes.form is not None:
+        if len(changes.form["seed_examples"]) > documents.MOST_SEEDS:
+            raise Refused(f"The form holds {documents.MOST_SEEDS} seeds. Write a leaf of more as YAML.")
         fields.update(form=dict(changes.form), written_as=Draft.WrittenAs.FORM)
     elif changes.text is not None:
         text = documents.clean(changes.text)
@@ -150,19 +162,54 @@ def draft_save(*, draft: Draft, by: User, version: int, changes: DraftChanges, n
             fields.update(document_text="", document_name="")
     if changes.path is not None and changes.path.strip().rstrip("/") != draft.path:
         path = changes.path.strip().rstrip("/")
-        if not draft.is_new_leaf or draft.submission_id:
+        if not draft.is_new_leaf:
             raise Refused("The place of this leaf is settled; only a new leaf's place can be chosen.")
         path_require(path=path, kind=draft.kind)
         fields["path"] = path
-    saved = Draft.objects.filter(pk=draft.pk, version=version).update(
-        version=F("version") + 1, updated_at=now, **fields
-    )
-    if not saved:
+    _replace(draft, version=version, because=because, now=now, **fields)
+    return draft
+
+
+def _replace(draft: Draft, *, version: int, because: str, now: datetime, **fields: Any) -> None:
+    """Put ``fields`` in the place of what the draft holds, which is kept where it should be."""
+    stored = Draft.objects.select_for_update(of=("self",)).filter(pk=draft.pk, version=version).first()
+    if stored is None:
         raise ChangedMeanwhile(
             "This draft was changed in another window or deleted since you opened it here, so nothing was overwritten. "
             "Copy what you wrote here, reload the page, and put it in again."
         )
+    if any(getattr(stored, name) != value for name, value in fields.items()):
+        _keep(stored, because=because, now=now)
+    Draft.objects.filter(pk=draft.pk).update(version=F("version") + 1, updated_at=now, **fields)
     draft.refresh_from_db()
+
+
+def _keep(stored: Draft, *, because: str, now: datetime) -> None:
+    """Keep what is about to be replaced: for a reason always, else when the last one kept is old enough."""
+    last = stored.saves.order_by("-version").values_list("kept_at", flat=True).first()
+    if not because and (now - (last or stored.created_at)) < DraftSave.PAUSE:
+        return
+    content = {name: getattr(stored, name) for name in DraftSave.CONTENT}
+    DraftSave.objects.create(
+        draft=stored, version=stored.version, because=because, saved_at=stored.updated_at, kept_at=now, **content
+    )
+    too_old = stored.saves.order_by("-version").values_list("pk", flat=True)[DraftSave.MOST :]
+    DraftSave.objects.filter(pk__in=list(too_old)).delete()
+
+
+@transaction.atomic
+def draft_restore(*, draft: Draft, by: User, version: int, save: DraftSave, now: datetime) -> Draft:
+    """Put an earlier save in the place of what the draft holds now, which becomes an earlier save itself.
+
+    The place in the tree stays: it was chosen for the draft, not written in it.
+
+    Raises:
+        NotYours, ChangedMeanwhile as in :func:`draft_save`.
+    """
+    if draft.author_id != by.pk or save.draft_id != draft.pk:
+        raise NotYours
+    content = {name: getattr(save, name) for name in DraftSave.CONTENT}
+    _replace(draft, version=version, because="restore", now=now, **content)
     return draft
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from taxonomy_app.contributions.comparison import seed_fields
 from taxonomy_app.contributions.models import Draft, Kind
 from taxonomy_repo.leaf import ALLOWED_LICENCES
 
@@ -227,7 +226,13 @@ def _about_nothing(problem: Problem, form: Mapping[str, Any]) -> bool:
     seeds = form["seed_examples"]
     if not number.isdecimal() or int(number) >= len(seeds):
         return False
-    return not any(value.strip() for _, value in seed_fields(seeds[int(number)]))
+    return not any(text.strip() for text in _texts(seeds[int(number)]))
+
+
+def _texts(seed: Mapping[str, Any]) -> list[str]:
+    """All that is written in a seed of the form."""
+    pairs = seed.get("questions_and_answers") or [seed]
+    return [seed.get("context", ""), *(pair[key] for pair in pairs for key in ("question", "answer"))]
 
 
 def _head(form: Mapping[str, Any], kind: str, make: Any) -> list[Field]:

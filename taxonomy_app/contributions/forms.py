@@ -69,8 +69,8 @@ class DecisionForm(forms.Form):
 
     verdict = forms.ChoiceField(choices=Decision.Verdict.choices)
     revision = forms.IntegerField(min_value=1)
-    canned = forms.CharField(required=False, max_length=300)
-    reason = forms.CharField(required=False, max_length=4000)
+    canned = forms.CharField(required=False)
+    reason = forms.CharField(required=False)
 
     def whole_reason(self) -> str:
         """The canned sentence and the reviewer's own words, each on its line."""

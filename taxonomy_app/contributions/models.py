@@ -52,6 +52,11 @@ class DraftQuerySet(models.QuerySet):
         """Drafts are their author's alone: nobody else sees half-finished work."""
         return self.filter(author=user) if user.is_authenticated else self.none()
 
+    def listed(self) -> DraftQuerySet:
+        """For lists: the last saved first, with the submission they answer for and without what was written."""
+        rows = self.select_related("submission").order_by("-updated_at", "-id")
+        return rows.defer("form", "text", "attribution", "document_text")
+
 
 class Draft(models.Model):
     """A leaf in the making: kept on the server even while it is invalid or not even YAML.
@@ -109,6 +114,71 @@ class Draft(models.Model):
     @property
     def name(self) -> str:
         return self.path.rsplit("/", 1)[-1]
+
+
+class DraftSave(models.Model):
+    """What a draft held before a later save replaced it, so that its author can have it back.
+
+    ``because`` says what replaced it: one of the editor's buttons as the page posts it (``seed-remove:2``),
+    ``upload``, ``overwrite`` or ``restore``; empty where it was kept because some time had passed.
+    """
+
+    # Of each draft so many are kept, and of what was only typed one in so much time.
+    MOST = 40
+    PAUSE = timedelta(minutes=5)
+    CONTENT: ClassVar[tuple[str, ...]] = (
+        "kind",
+        "written_as",
+        "form",
+        "text",
+        "attribution",
+        "document_name",
+        "document_text",
+    )
+
+    draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="saves")
+    version = models.PositiveIntegerField()
+    because = models.CharField(max_length=40, blank=True, default="")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    written_as = models.CharField(max_length=4, choices=Draft.WrittenAs.choices)
+    form = models.JSONField()
+    text = models.TextField(blank=True)
+    attribution = models.JSONField()
+    document_name = models.CharField(max_length=120, blank=True)
+    document_text = models.TextField(blank=True)
+    saved_at = models.DateTimeField()
+    kept_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-version"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["draft", "version"], name="one_save_of_each_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.draft_id}, version {self.version}"
+
+    @property
+    def seed_count(self) -> int:
+        return len(self.form.get("seed_examples", ()))
+
+    @property
+    def removed_pair(self) -> bool:
+        """Whether it holds a question that was taken out right after."""
+        return self.because.startswith("pair-remove:")
+
+    @property
+    def reason(self) -> str:
+        """What replaced it, in words."""
+        words = {
+            "seed-remove": "Before a seed was removed",
+            "pair-remove": "Before a question was removed",
+            "source-remove": "Before a source was removed",
+            "upload": "Before a file was taken over",
+            "overwrite": "From the other window, before it was replaced",
+            "restore": "Before an earlier save was brought back",
+        }
+        return words.get(self.because.partition(":")[0], "While you were writing")
 
 
 class SubmissionQuerySet(models.QuerySet):
@@ -301,6 +371,10 @@ class PendingCommitQuerySet(models.QuerySet):
         """What is approved and not yet in the taxonomy, in the order of approval."""
         return self.filter(state=PendingCommit.State.WAITING).order_by("id")
 
+    def stuck(self) -> PendingCommitQuerySet:
+        """What could not be committed so far; its problem is on the row and it is tried again."""
+        return self.waiting().exclude(problem="")
+
     def due(self, *, now: datetime) -> PendingCommitQuerySet:
         return self.waiting().filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))
 
@@ -350,3 +424,22 @@ class PendingCommit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission_id} {self.path}"
+
+
+class SavedFilter(models.Model):
+    """A filter of the review queue under a name that its reviewer gave it. ``query`` is its address's query."""
+
+    MOST = 30
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["person", "name"], name="one_saved_filter_of_each_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import messages
@@ -26,7 +27,9 @@ from taxonomy_app.contributions.drafts import (
     draft_fill,
     draft_improve,
     draft_problems,
+    draft_restore,
     draft_save,
+    nesting_refuse,
     path_require,
 )
 from taxonomy_app.contributions.models import (
@@ -36,6 +39,7 @@ from taxonomy_app.contributions.models import (
     Draft,
     PendingCommit,
     Revision,
+    SavedFilter,
     State,
     Submission,
     SubmissionEvent,
@@ -54,11 +58,15 @@ __all__ = [
     "DraftFiles",
     "comment_add",
     "draft_create",
+    "draft_detach",
     "draft_discard",
     "draft_improve",
     "draft_problems",
+    "draft_restore",
     "draft_save",
     "draft_submit",
+    "filter_forget",
+    "filter_save",
     "outbox_run",
     "submission_approve",
     "submission_claim",
@@ -108,17 +116,18 @@ def draft_submit(
         "kind": leaf_kind(draft.path, leaf),
         "path": draft.path,
         "branch": draft.path.split("/", 1)[0],
+        # A conflict can turn a new leaf into an improvement, and a removal the other way round.
+        "leaf_id": draft.leaf_id,
+        "improves": draft.leaf_id is not None,
         "summary": _summary(leaf),
         "seed_count": len(leaf.seed_examples) if leaf else 0,
     }
     if submission is None:
-        if draft.base_blob and qna == blob_text(draft.base_blob) and not draft.document_text.strip():
+        if _changes_nothing(draft, files):
             raise Refused("Nothing is different from the leaf in the taxonomy yet. Change something, then submit.")
         submission = Submission.objects.create(
             author=by,
             state=State.SUBMITTED,
-            leaf_id=draft.leaf_id,
-            improves=draft.leaf_id is not None,
             created_at=now,
             submitted_at=now,
             updated_at=now,
@@ -148,13 +157,24 @@ def draft_submit(
         document_text=draft.document_text if draft.document_text.strip() else "",
         base_blob=draft.base_blob,
         base_attribution_blob=draft.base_attribution_blob,
-        message=documents.clean(message).strip()[:LONGEST_REASON],
+        message=_written(message),
         signed_off_as=identity(by),
         signed_off_at=now,
     )
     _record(submission, kind, person=by, reason=message, now=now)
     draft.delete()
     return submission
+
+
+def _changes_nothing(draft: Draft, files: DraftFiles) -> bool:
+    """Whether the leaf and its sources say what they say in the taxonomy, however the files are laid out."""
+    if not draft.base_blob or draft.document_text.strip():
+        return False
+    before = read_leaf(blob_text(draft.base_blob).encode(), draft.path).leaf
+    if before is None or before != read_leaf(files.qna, draft.path).leaf:
+        return False
+    sources = blob_text(draft.base_attribution_blob).encode()
+    return documents.sources_from_bytes(sources) == documents.sources_from_bytes(files.attribution)
 
 
 def _summary(leaf: Any) -> str:
@@ -173,10 +193,13 @@ def identity(person: User) -> str:
 def submission_revise(*, submission: Submission, by: User, now: datetime) -> Draft:
     """Open the draft of the next revision (the one already open, if there is one).
 
-    After a conflict the draft starts from the author's version, on top of what the taxonomy has now.
+    After a conflict the draft starts from the author's version, on top of what the taxonomy has now; where the leaf
+    was removed meanwhile, it becomes a new one.
     """
     if submission.author_id != by.pk:
         raise NotYours
+    # Two windows that ask at once wait for each other here, so that both get the same draft.
+    submission = Submission.objects.select_for_update().get(pk=submission.pk)
     existing = Draft.objects.filter(submission=submission).first()
     if existing is not None:
         return existing
@@ -196,7 +219,9 @@ def submission_revise(*, submission: Submission, by: User, now: datetime) -> Dra
     )
     base, base_attribution = revision.base_blob, revision.base_attribution_blob
     leaf = _leaf_now(leaf_id=submission.leaf_id, path=submission.path)
-    if submission.state == State.CONFLICT and leaf is not None:
+    if submission.leaf_id is not None and leaf is None:
+        base, base_attribution, draft.leaf_id = "", "", None
+    elif submission.state == State.CONFLICT and leaf is not None:
         base, base_attribution = leaf.blob, leaf.attribution_blob or ""
         draft.leaf_id, draft.path = leaf.leaf_id, leaf.path
     draft_fill(
@@ -210,6 +235,40 @@ def submission_revise(*, submission: Submission, by: User, now: datetime) -> Dra
     return draft
 
 
+@transaction.atomic
+def draft_detach(*, draft: Draft, by: User, now: datetime) -> Draft:
+    """Let the next version of a submission go on as a contribution of its own, once that submission is closed.
+
+    Of what was committed meanwhile it becomes an improvement, on top of what the taxonomy has now.
+
+    Raises:
+        NotYours. Refused: the submission can still be revised, or is just on its way into the taxonomy.
+        ChangedMeanwhile: another window was faster.
+    """
+    if draft.author_id != by.pk:
+        raise NotYours
+    submission = draft.submission
+    if submission is None or submission.can_be_revised:
+        raise Refused("This draft needs no separating: it can be submitted as it is.")
+    if submission.state == State.APPROVED:
+        raise Refused(f"{submission.number} is on its way into the taxonomy. Try again in a moment.")
+    fields: dict[str, Any] = {"submission": None}
+    leaf = _leaf_now(leaf_id=submission.leaf_id, path=submission.path)
+    if submission.state == State.COMMITTED and leaf is not None:
+        fields |= {
+            "leaf_id": leaf.leaf_id,
+            "path": leaf.path,
+            "base_blob": leaf.blob,
+            "base_attribution_blob": leaf.attribution_blob or "",
+        }
+    elif leaf is None:
+        fields |= {"leaf_id": None, "base_blob": "", "base_attribution_blob": ""}
+    if not Draft.objects.filter(pk=draft.pk, submission=submission).update(updated_at=now, **fields):
+        raise ChangedMeanwhile("This draft is a contribution of its own already, or was deleted in another window.")
+    draft.refresh_from_db()
+    return draft
+
+
 def _leaf_now(*, leaf_id: UUID | None, path: str) -> tree_models.Leaf | None:
     """The leaf in the index that a submission is about: by identity, or for a new leaf by its place."""
     leaves = tree_models.Leaf.objects.present()
@@ -218,11 +277,13 @@ def _leaf_now(*, leaf_id: UUID | None, path: str) -> tree_models.Leaf | None:
 
 @transaction.atomic
 def submission_withdraw(*, submission: Submission, by: User, reason: str = "", now: datetime) -> None:
-    """Take one's own submission back. What was written stays readable for its author."""
+    """Take one's own submission back. What was written stays readable for its author, and the next version, where one
+    was begun, stays among the drafts as one of its own.
+    """
     if submission.author_id != by.pk:
         raise NotYours
     _move(submission, where={"state__in": ANSWERABLE}, now=now, state=State.WITHDRAWN, claimed_by=None, claimed_at=None)
-    Draft.objects.filter(submission=submission).delete()
+    Draft.objects.filter(submission=submission).update(submission=None, version=F("version") + 1, updated_at=now)
     _record(submission, SubmissionEvent.Kind.WITHDRAWN, person=by, reason=reason, now=now)
 
 
@@ -268,11 +329,15 @@ def submission_approve(
 
     Raises:
         NotYours: not a reviewer. Refused: one's own. ChangedMeanwhile: decided, revised or claimed meanwhile.
-        NeedsWork: checks have become stricter since it was submitted and find an error.
+        NeedsWork: checks have become stricter since it was submitted and find an error. Refused: its place is
+        inside another leaf by now, or around one.
     """
     _require_reviewer(submission, reviewer)
     revision = _revision(submission, revision_number)
     qna, attribution = revision.qna.encode(), revision.attribution.encode()
+    if submission.leaf_id is None:
+        # Another new leaf may have taken the folder around it, or gone inside, since this was submitted.
+        nesting_refuse(revision.path)
     errors = [p for p in documents.check(qna=qna, path=revision.path, attribution=attribution) if p.severity == "error"]
     if errors:
         raise NeedsWork(f"The checks find an error, so this cannot be approved: {errors[0].message}", errors)
@@ -376,7 +441,7 @@ def _decide(
         claimed_by=reviewer,
         claimed_at=now,
     )
-    reason = documents.clean(reason).strip()[:LONGEST_REASON]
+    reason = _written(reason)
     _record(submission, kind, person=reviewer, reason=reason, now=now)
     return Decision.objects.create(
         submission=submission, revision=revision, reviewer=reviewer, verdict=verdict, reason=reason, decided_at=now
@@ -387,27 +452,77 @@ def _decide(
 
 
 def comment_add(
-    *, submission: Submission, author: User, text: str, seed_position: int | None = None, now: datetime
+    *,
+    submission: Submission,
+    author: User,
+    text: str,
+    revision_number: int | None = None,
+    seed_position: int | None = None,
+    now: datetime,
 ) -> Comment:
-    """Say something about a submission, or about one seed of its latest revision. Its author and reviewers may."""
+    """Say something about a submission, or about one seed of a revision. Its author and reviewers may.
+
+    Args:
+        revision_number: the revision that the person had before them (default: the latest), so that a word about a
+            seed stays with that seed when a newer revision has come meanwhile.
+        seed_position: counted from 0.
+    """
     if submission.author_id != author.pk and not author.can_review:
         raise NotYours
-    text = documents.clean(text).strip()
+    text = _written(text)
     if not text:
         raise Refused("Write something first.")
-    if seed_position is not None and not 0 <= seed_position < submission.seed_count:
-        raise Refused("This seed does not exist in the latest revision. Reload the page and look again.")
+    revision = _revision(submission, submission.revision_number if revision_number is None else revision_number)
+    if seed_position is not None:
+        leaf = read_leaf(revision.qna.encode(), revision.path).leaf
+        if not 0 <= seed_position < (len(leaf.seed_examples) if leaf else 0):
+            raise Refused("This seed does not exist in the revision. Reload the page and look again.")
     return Comment.objects.create(
         submission=submission,
-        revision_number=submission.revision_number,
+        revision_number=revision.number,
         seed_position=seed_position,
         author=author,
-        text=text[:LONGEST_REASON],
+        text=text,
         at=now,
     )
 
 
+# --- A reviewer's own filters -------------------------------------------------------------------
+
+
+@transaction.atomic
+def filter_save(*, person: User, name: str, query: str) -> SavedFilter:
+    """Keep a filter of the queue under ``name``; the same name again replaces what it meant.
+
+    Raises:
+        Refused: no name, one that is too long, or more filters than anybody finds again.
+    """
+    name = " ".join(documents.clean(name).split())
+    if not name or len(name) > 60:
+        raise Refused("Give the filter a name of at most 60 characters.")
+    own = SavedFilter.objects.filter(person=person)
+    if own.exclude(name=name).count() >= SavedFilter.MOST:
+        raise Refused(f"You have {SavedFilter.MOST} saved filters. Forget one that you no longer need first.")
+    saved, _ = SavedFilter.objects.update_or_create(person=person, name=name, defaults={"query": query})
+    return saved
+
+
+def filter_forget(*, saved: SavedFilter, by: User) -> None:
+    """Forget a saved filter of one's own."""
+    if saved.person_id != by.pk:
+        raise NotYours
+    saved.delete()
+
+
 # --- What every transition does -----------------------------------------------------------------
+
+
+def _written(text: str) -> str:
+    """A person's words as they are kept; longer than can be kept they are refused, never cut."""
+    text = documents.clean(text).strip()
+    if len(text) > LONGEST_REASON:
+        raise Refused(f"This is longer than {LONGEST_REASON:,} characters. Shorten it and send it again.")
+    return text
 
 
 def _move(
@@ -434,6 +549,6 @@ def _record(submission: Submission, kind: str, *, person: User | None, reason: s
         kind=kind,
         person=person,
         revision_number=submission.revision_number,
-        reason=documents.clean(reason).strip()[:LONGEST_REASON],
+        reason=_written(reason),
         at=now,
     )

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from taxonomy_app.contributions import document as documents
-from taxonomy_app.contributions.comparison import LeafComparison, SeedComparison, leaf_compare
 from taxonomy_app.contributions.models import Comment, Revision, State, Submission, SubmissionEvent
 from taxonomy_app.tree.models import Leaf
 from taxonomy_app.tree.services import taxonomy_store
+from taxonomy_repo.comparison import LeafComparison, SeedComparison, leaf_compare
 from taxonomy_repo.leaf import Problem
 
 
@@ -66,11 +66,11 @@ def revision_shown(
     problems = documents.check(qna=qna, path=revision.path, attribution=attribution)
     comparison: LeafComparison | None = None
     try:
-        after_form, _ = documents.form_from_text(revision.qna, kind=submission.kind, path=revision.path)
-        before_form = None
+        after_leaf = documents.leaf_from_text(revision.qna, kind=submission.kind, path=revision.path)
+        before_leaf = None
         if before:
-            before_form, _ = documents.form_from_text(before, kind=submission.kind, path=revision.path)
-        comparison = leaf_compare(before_form, after_form)
+            before_leaf = documents.leaf_from_text(before, kind=submission.kind, path=revision.path)
+        comparison = leaf_compare(before_leaf, after_leaf)
     except documents.NotAForm:
         pass
     sources = documents.sources_from_bytes(attribution)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from taxonomy_app.contributions.views import authoring, reviewing, submissions
+from taxonomy_app.contributions.views import authoring, reviewing, saves, submissions
 
 app_name = "contributions"
 
@@ -16,8 +16,15 @@ urlpatterns = [
     path("drafts/<int:pk>/yaml/", authoring.draft_yaml, name="draft_yaml"),
     path("drafts/<int:pk>/qna.yaml", authoring.draft_download, name="draft_download"),
     path("drafts/<int:pk>/submit/", authoring.draft_submit, name="draft_submit"),
+    path("drafts/<int:pk>/saves/", saves.draft_saves, name="draft_saves"),
+    path("drafts/<int:pk>/saves/<int:version>/", saves.draft_earlier, name="draft_earlier"),
+    path("drafts/<int:pk>/saves/<int:version>/restore/", saves.draft_restore, name="draft_restore"),
+    path("drafts/<int:pk>/detach/", authoring.draft_detach, name="draft_detach"),
     path("drafts/<int:pk>/discard/", authoring.draft_discard, name="draft_discard"),
     path("queue/", reviewing.queue, name="queue"),
+    path("queue/all/", reviewing.decide_all, name="decide_all"),
+    path("queue/filters/", reviewing.filter_save, name="filter_save"),
+    path("queue/filters/<int:pk>/forget/", reviewing.filter_forget, name="filter_forget"),
     path("review/<int:pk>/", reviewing.review, name="review"),
     path("review/<int:pk>/claim/", reviewing.claim, name="claim"),
     path("review/<int:pk>/release/", reviewing.release, name="release"),

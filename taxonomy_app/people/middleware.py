@@ -16,6 +16,7 @@ OPEN_ROUTES = frozenset(
         "people:sign_in",
         "people:register",  # answers that registration is closed
         "people:choose_password",
+        "exchange:hook",  # a code host signs instead of signing in
         "web:health",
         "web:theme",
         "web:robots",

@@ -126,13 +126,17 @@ class User(AbstractUser):
 
 
 class RoleChange(HistoryRow):
-    """Who gave or took which right, when and why. ``changed_by`` is empty for the person or the shell itself."""
+    """Who gave or took which right, or made a way in, when and why.
+
+    ``changed_by`` is empty for the person or the shell itself.
+    """
 
     class Action(models.TextChoices):
         CREATED = "created", "Account created"
         ROLE = "role", "Role changed"
         CLOSED = "closed", "Account closed"
         REOPENED = "reopened", "Account reopened"
+        PASSWORD_LINK = "password_link", "Link to choose a password made"
 
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_changes")
     action = models.CharField(max_length=20, choices=Action.choices, default=Action.ROLE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
@@ -102,6 +103,27 @@ def person_reopen(*, person: User, by: User, reason: str = "", now: datetime) ->
     if locked.is_active:
         raise ValidationError("This account is open already.")
     return _set_active(locked, person, True, RoleChange.Action.REOPENED, by, reason, now)
+
+
+@transaction.atomic
+def person_password_link(*, person: User, by: User, now: datetime) -> str:
+    """A key by which whoever has it chooses the password of ``person``, once; recorded, because it lets its maker in.
+
+    Raises:
+        ValidationError: the account is closed, so that nobody could sign in with it.
+    """
+    locked = _lock_accounts(person)
+    if not locked.is_active:
+        raise ValidationError("This account is closed. Open it again first, then make a link.")
+    RoleChange.objects.create(
+        person=locked,
+        action=RoleChange.Action.PASSWORD_LINK,
+        old_role=locked.role,
+        new_role=locked.role,
+        changed_by=by,
+        created_at=now,
+    )
+    return default_token_generator.make_token(locked)
 
 
 def _set_active(

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from taxonomy_app.contributions.models import State, Submission
 from taxonomy_app.people import services, throttling
 from taxonomy_app.people.demo import demo_accounts, published
 from taxonomy_app.people.forms import (
@@ -137,7 +138,8 @@ def register(request: HttpRequest) -> HttpResponse:
         login(request, person, backend="django.contrib.auth.backends.ModelBackend")
         messages.success(request, f"Welcome, {person.get_short_name()}. You can start with your first seeds.")
         return redirect(_next(request))
-    return render(request, "people/register.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next") or ""}
+    return render(request, "people/register.html", context, status=422 if form.errors else 200)
 
 
 @sensitive_post_parameters("password")
@@ -233,10 +235,8 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
 
 
 def _person_page(request: HttpRequest, shown: User, **more: Any) -> dict[str, Any]:
-    from taxonomy_app.contributions.models import Submission
-
     administers = getattr(request.user, "can_administer", False)
-    taught = Submission.objects.filter(author=shown, state="committed").order_by("-updated_at")
+    taught = Submission.objects.filter(author=shown, state=State.COMMITTED).order_by("-updated_at")
     page = Paginator(taught, 20).get_page(request.GET.get("page"))
     return {
         "person": shown,
@@ -287,7 +287,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 def _show_link(request: HttpRequest, shown: User, *, status: int = 200) -> HttpResponse:
-    token = default_token_generator.make_token(shown)
+    token = services.person_password_link(person=shown, by=request.user, now=timezone.now())
     link = request.build_absolute_uri(reverse("people:choose_password", args=[shown.pk, token]))
     days = settings.PASSWORD_RESET_TIMEOUT // 86_400
     response = render(
@@ -301,7 +301,12 @@ def _show_link(request: HttpRequest, shown: User, *, status: int = 200) -> HttpR
 @require_POST
 def password_link(request: HttpRequest, username: str) -> HttpResponse:
     """A link for somebody who forgot the password, to be handed over by the administrator."""
-    return _show_link(request, _person(username))
+    shown = _person(username)
+    try:
+        return _show_link(request, shown)
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+        return redirect(shown)
 
 
 @administrator_required

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,13 +13,17 @@ from django.db.models import Max
 
 from taxonomy_app.releases import creation
 from taxonomy_app.releases.models import Release, ReleaseEvent
+from taxonomy_app.rounds import broker
 from taxonomy_app.rounds.models import Round
+from taxonomy_repo.store import StoreProblem
 from workers.specs import EvaluationResult, StageKind
 
 if TYPE_CHECKING:
     from taxonomy_app.people.models import User
 
 _TRIES = 5
+TAG_TASK = "seedbed.releases.tag"
+log = logging.getLogger(__name__)
 
 
 def taxonomy_contains(commit: str, ancestor: str) -> bool:
@@ -106,7 +111,32 @@ def release_publish(*, release: Release, actor: User, now: datetime) -> Release:
     found.published_at = now
     found.save(update_fields=["state", "published_at"])
     ReleaseEvent.objects.create(release=found, kind=ReleaseEvent.Kind.PUBLISHED, actor=actor, at=now)
+    # Not here: a page waits for this, and only the default worker writes git.
+    transaction.on_commit(lambda: broker.task_send(TAG_TASK))
     return found
+
+
+def releases_tag() -> list[str]:
+    """Tag the taxonomy's commit of every published release that has no tag yet; the tags made.
+
+    Calling it again makes nothing anew. One whose commit is not in the taxonomy (another repository was put in place)
+    is passed over with a warning, and asked for again the next time.
+    """
+    from taxonomy_app.tree.services import taxonomy_store
+
+    store = taxonomy_store()
+    there, made = store.tags(), []
+    for release in Release.objects.filter(state=Release.State.PUBLISHED).order_by("number"):
+        name = f"release-{release.number}"
+        if there.get(name) == release.taxonomy_commit:
+            continue
+        try:
+            store.tag(name, release.taxonomy_commit, message=release.name, when=release.published_at)
+        except StoreProblem as problem:
+            log.warning("%s has no tag in the taxonomy: %s", release, problem)
+        else:
+            made.append(name)
+    return made
 
 
 @transaction.atomic

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
 from django.urls import reverse
 
+from taxonomy_app.tree import full_text
+from taxonomy_app.tree.search_words import query_words
 from workers.specs import LeafKind
 
 
@@ -35,6 +38,11 @@ def words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def takes_leaves(folder: str) -> bool:
+    """Whether people may begin a leaf in this folder: foundational skills come from public data sets instead."""
+    return folder.partition("/")[0] in (Branch.KNOWLEDGE, Branch.COMPOSITIONAL)
+
+
 def folders_above(path: str) -> list[tuple[str, str]]:
     """(name, path) of each folder that ``path`` lies in, the outermost first."""
     names = path.split("/")[:-1]
@@ -48,23 +56,49 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
 
     def under(self, folder: str) -> LeafQuerySet:
         """Leaves inside ``folder`` (a path without trailing slash; empty for the root), at any depth."""
-        return self.filter(path__startswith=f"{folder}/") if folder else self
+        return self.beginning_with(f"{folder}/") if folder else self
 
-    def matching(self, text: str) -> LeafQuerySet:
-        """Leaves in whose name, path, task or seeds each word of ``text`` occurs."""
-        found = self
-        for word in text.split()[:8]:
-            in_seeds = Seed.objects.filter(leaf=models.OuterRef("pk")).filter(
-                Q(question__icontains=word) | Q(answer__icontains=word) | Q(context__icontains=word)
-            )
-            found = found.filter(
-                Q(path__icontains=word)
-                | Q(name__icontains=word)
-                | Q(task_description__icontains=word)
-                | Q(domain__icontains=word)
-                | models.Exists(in_seeds)
-            )
-        return found
+    def beginning_with(self, prefix: str) -> LeafQuerySet:
+        """Leaves whose path begins with ``prefix``, to the letter; read from the index of paths."""
+        if not prefix:
+            return self
+        if "\0" in prefix:  # no path has it, and PostgreSQL refuses the question
+            return self.none()
+        if connections[self.db].vendor == "sqlite":
+            # SQLite's LIKE takes no index and knows no capitals; its texts are ordered by code point, so a range does.
+            return self.filter(path__gte=prefix, path__lt=prefix + chr(0x10FFFF))
+        return self.filter(path__startswith=prefix)
+
+    def matching(
+        self, text: str, *, fields: Sequence[str] = full_text.SEARCHED, most: int | None = None
+    ) -> LeafQuerySet:
+        """Leaves in whose ``fields`` (columns of :class:`LeafText`) each word of ``text`` is, or begins, a word.
+
+        A text without a word finds nothing. ``most`` stops the search in the full-text index after so many, which
+        keeps a word that every leaf has from costing more the larger the taxonomy is; use it without other filters.
+        """
+        words = query_words(text)
+        if not words:
+            return self.none()
+        return self.filter(pk__in=full_text.leaves_with(words, fields, self.db, most=most))
+
+
+class LeafText(models.Model):
+    """The words of a leaf that is present, as the search finds it: each word once, folded (``search_words``).
+
+    The database keeps its own full-text index of this table: an FTS5 table with triggers on SQLite, a generated
+    tsvector column with a GIN index on PostgreSQL (migration 0002). Whoever alters this table on SQLite makes the
+    triggers again, because Django then builds the table anew and they go with the old one.
+    """
+
+    leaf = models.OneToOneField("Leaf", on_delete=models.CASCADE, primary_key=True, related_name="text")
+    place = models.TextField()
+    about = models.TextField()
+    seeds = models.TextField()
+    people = models.TextField()
+
+    def __str__(self) -> str:
+        return self.place
 
 
 class Leaf(models.Model):
@@ -107,6 +141,9 @@ class Leaf(models.Model):
         ]
         indexes = [
             models.Index(fields=["path"], name="tree_leaf_path"),
+            # For what begins with a text on PostgreSQL, whose ordinary index follows the language's order.
+            models.Index(fields=["path"], name="tree_leaf_path_begins", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["kind", "path"], name="tree_leaf_kind"),
             models.Index(fields=["folder", "name"], condition=Q(removed_at__isnull=True), name="tree_leaf_folder"),
         ]
 
@@ -142,7 +179,9 @@ class LeafVersion(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     path = models.CharField(max_length=500)
     old_path = models.CharField(max_length=500, blank=True)
+    # Of the two files after this step; empty where there is none.
     blob = models.CharField(max_length=64, blank=True)
+    attribution_blob = models.CharField(max_length=64, blank=True, default="")
     title = models.CharField(max_length=300)
     author_name = models.CharField(max_length=200)
     author_email = models.CharField(max_length=254)
@@ -158,10 +197,34 @@ class LeafVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.author_name} {self.get_kind_display()}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("tree:version", args=[self.leaf.leaf_id, self.position])
+
     @property
     def reviewer_names(self) -> str:
         """The reviewers without their e-mail addresses."""
         return re.sub(r"\s*<[^>]*>", "", self.reviewed_by)
+
+
+class LeafVector(models.Model):
+    """What a leaf is about, in the form that one way of comparing (``source``) needs: see ``similarity``.
+
+    ``blob`` and ``path`` say of which state of the leaf it was made; a worker makes it anew when they differ.
+    """
+
+    leaf = models.ForeignKey(Leaf, on_delete=models.CASCADE, related_name="vectors")
+    source = models.CharField(max_length=120)
+    blob = models.CharField(max_length=64)
+    path = models.CharField(max_length=500)
+    data = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["leaf", "source"], name="tree_vector_source")]
+        indexes = [models.Index(fields=["source", "made_at"], name="tree_vector_made")]
+
+    def __str__(self) -> str:
+        return f"{self.source} of {self.path}"
 
 
 class Folder(models.Model):
@@ -182,6 +245,10 @@ class Folder(models.Model):
     @property
     def title(self) -> str:
         return words(self.name)
+
+    @property
+    def takes_leaves(self) -> bool:
+        return takes_leaves(self.path)
 
 
 class Seed(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 
 from taxonomy_app.contributions.models import Submission
 from taxonomy_app.people.models import User
+from taxonomy_app.tree.leaf_states import LeafState, states_of
 from taxonomy_app.tree.models import Branch, Folder, Leaf, LeafVersion, Seed
 from taxonomy_app.tree.services import document_store, taxonomy_store
 from taxonomy_repo.attribution import AttributionEntry, read_attribution
@@ -25,22 +26,50 @@ BRANCH_WORDS = {
 }
 
 
+# So many leaves of a folder are shown at once; the rest is fetched on request.
+LEAVES_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class LeafRow:
+    """A leaf in a list, with how it stands."""
+
+    leaf: Leaf
+    state: LeafState
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to say about how it stands."""
+        return bool(self.leaf.problem or self.state.open_submissions or self.state.score)
+
+
 @dataclass(frozen=True)
 class Opened:
-    """A folder that is shown open: the folders and the leaves right inside it."""
+    """A folder that is shown open: the folders and the leaves right inside it.
+
+    ``following`` is the number of the next piece of a folder with many leaves, None where this is the end.
+    """
 
     path: str
     folders: list[Folder]
-    leaves: list[Leaf]
+    leaves: list[LeafRow]
+    following: int | None = None
 
 
-def open_folder(path: str) -> Opened:
-    """What lies right inside ``path`` (empty: the root). Two queries."""
-    return Opened(
-        path,
-        list(Folder.objects.filter(parent=path).order_by("name")),
-        list(Leaf.objects.present().filter(folder=path).order_by("name")),
-    )
+def leaf_rows(leaves: Sequence[Leaf], user: Any) -> list[LeafRow]:
+    """The leaves with their states, in their order. Five queries at most."""
+    states = states_of(leaves, user)
+    return [LeafRow(leaf, states[leaf.leaf_id]) for leaf in leaves]
+
+
+def open_folder(path: str, user: Any, piece: int = 1) -> Opened:
+    """What lies right inside ``path`` (empty: the root); of many leaves the ``piece``-th hundred. Seven queries."""
+    folders = list(Folder.objects.filter(parent=path).order_by("name")) if piece == 1 else []
+    start = (piece - 1) * LEAVES_SHOWN
+    inside = Leaf.objects.present().filter(folder=path).order_by("name")[start : start + LEAVES_SHOWN + 1]
+    leaves = list(inside)
+    more = len(leaves) > LEAVES_SHOWN
+    return Opened(path, folders, leaf_rows(leaves[:LEAVES_SHOWN], user), piece + 1 if more else None)
 
 
 @dataclass(frozen=True)
@@ -53,8 +82,8 @@ class BranchShown:
     opened: Opened
 
 
-def branches() -> list[BranchShown]:
-    """The three branches, whether anything is in them or not. Two queries."""
+def branches(user: Any) -> list[BranchShown]:
+    """The three branches, whether anything is in them or not. Seven queries at most."""
     folders: dict[str, Folder] = {}
     inside: dict[str, list[Folder]] = {}
     for folder in Folder.objects.filter(parent__in=["", *Branch.values]).order_by("name"):
@@ -62,9 +91,11 @@ def branches() -> list[BranchShown]:
             inside.setdefault(folder.parent, []).append(folder)
         else:
             folders[folder.path] = folder
-    leaves: dict[str, list[Leaf]] = {}
-    for leaf in Leaf.objects.present().filter(folder__in=Branch.values).order_by("name"):
-        leaves.setdefault(leaf.folder, []).append(leaf)
+    # A leaf right inside a branch is rare; were there many, the branch's own page has them all.
+    direct = Leaf.objects.present().filter(folder__in=Branch.values).order_by("folder", "name")[:LEAVES_SHOWN]
+    leaves: dict[str, list[LeafRow]] = {}
+    for row in leaf_rows(direct, user):
+        leaves.setdefault(row.leaf.folder, []).append(row)
     return [
         BranchShown(
             branch,
@@ -92,22 +123,6 @@ def seed_groups(seeds: Iterable[Seed]) -> list[SeedGroup]:
         pairs = list(rows)
         found.append(SeedGroup(group + 1, pairs[0].context, pairs))
     return found
-
-
-@dataclass(frozen=True)
-class Change:
-    """One step of a leaf's history, with the account of who made it where there is one."""
-
-    version: LeafVersion
-    person: User | None
-
-
-def history_of(leaf: Leaf, limit: int) -> tuple[list[Change], bool]:
-    """The newest ``limit`` steps and whether there are more. Two queries."""
-    versions = list(LeafVersion.objects.filter(leaf=leaf).order_by("-position")[: limit + 1])
-    people = people_by_email(version.author_email for version in versions)
-    changes = [Change(version, people.get(version.author_email.lower())) for version in versions[:limit]]
-    return changes, len(versions) > limit
 
 
 def people_by_email(addresses: Iterable[str]) -> dict[str, User]:

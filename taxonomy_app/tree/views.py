@@ -1,4 +1,4 @@
-"""The pages of the taxonomy: browsing and search, a leaf, its documents, its history, its file."""
+"""The pages of the taxonomy: browsing and search, a leaf, its documents, its history, its file, places for a text."""
 
 from __future__ import annotations
 
@@ -15,37 +15,42 @@ from django.views.decorators.http import require_safe
 
 from taxonomy_app.people.permissions import visible_to_visitors
 from taxonomy_app.releases.queries import leaf_scores
-from taxonomy_app.tree import queries
-from taxonomy_app.tree.forms import SearchForm
-from taxonomy_app.tree.models import Folder, Leaf, Seed, folders_above, words
+from taxonomy_app.tree import queries, searching, versions
+from taxonomy_app.tree.forms import PlaceForm, SearchForm
+from taxonomy_app.tree.leaf_states import open_submissions
+from taxonomy_app.tree.models import Folder, Leaf, LeafVersion, Seed, folders_above, words
 from taxonomy_app.tree.services import taxonomy_store
+from taxonomy_app.tree.similarity import nearest
 from taxonomy_repo.store import StoreProblem
 
 _RESULTS_A_PAGE = 25
-_SEEDS_A_PAGE = 100
+_SEEDS_A_PAGE = 50
 _CHANGES_SHOWN = 8
 _CHANGES_A_PAGE = 50
+
+
+def _is_fragment(request: HttpRequest) -> bool:
+    """Whether a part of a page is asked for: by a script, and not for going back to a page."""
+    htmx: Any = request.htmx  # type: ignore[attr-defined]  # django-htmx
+    return bool(htmx) and not htmx.history_restore_request
 
 
 @visible_to_visitors
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The three branches to browse, one folder of them (``?at=``), or the leaves that a search found (``?q=``)."""
-    form = SearchForm(request.GET)
-    form.is_valid()
-    wanted = {name: form.cleaned_data.get(name, "") for name in ("q", "branch", "kind")}
-    if any(wanted.values()):
-        return render(request, "tree/search.html", {"form": form, **_search(request, wanted)})
+    """The three branches to browse, one folder of them (``?at=``), or the leaves that a search found (``?q=`` and
+    the other fields of the form).
+    """
+    form = SearchForm(request.GET, user=request.user)
+    if not form.is_valid() or form.wanted.anything:
+        return render(request, "tree/search.html", {"form": form, **_search(request, form)})
     at = request.GET.get("at", "").strip("/")
     if at:
-        folder = get_object_or_404(Folder, path=at)
+        folder = _folder_or_404(at)
+        opened = queries.open_folder(at, request.user, _piece(request))
         above = [(words(name), path) for name, path in folders_above(at)]
-        return render(
-            request,
-            "tree/folder.html",
-            {"form": form, "folder": folder, "above": above, "opened": queries.open_folder(at)},
-        )
-    shown = queries.branches()
+        return render(request, "tree/folder.html", {"form": form, "folder": folder, "above": above, "opened": opened})
+    shown = queries.branches(request.user)
     folders = [one.folder for one in shown if one.folder is not None]
     return render(
         request,
@@ -60,23 +65,58 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _search(request: HttpRequest, wanted: dict[str, str]) -> dict[str, Any]:
-    found = Leaf.objects.present().matching(wanted["q"]).order_by("path")
-    if wanted["branch"]:
-        found = found.under(wanted["branch"])
-    if wanted["kind"]:
-        found = found.filter(kind=wanted["kind"])
-    return {"page": Paginator(found, _RESULTS_A_PAGE).get_page(request.GET.get("page")), "words": wanted["q"].split()}
+def _search(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
+    wanted = form.wanted
+    if form.errors or not wanted.anything:
+        return {"page": None}
+    found = searching.search(wanted, user=request.user)
+    page = Paginator(found.leaves, _RESULTS_A_PAGE).get_page(request.GET.get("page"))
+    leaves = searching.in_order(list(page.object_list))
+    pieces = searching.excerpts(leaves, wanted.words)
+    rows = [(row, pieces.get(row.leaf.pk, "")) for row in queries.leaf_rows(leaves, request.user)]
+    return {"page": page, "rows": rows, "more": found.more, "wanted": wanted, **_instead(wanted, found)}
+
+
+def _instead(wanted: searching.Wanted, found: searching.Found) -> dict[str, Any]:
+    """Where nothing has the words: leaves that are about something like them."""
+    if found.leaves or not wanted.words:
+        return {}
+    near, note = nearest.nearest_to_text(wanted.words, 5)
+    return {"near": near, "note": note}
+
+
+def _folder_or_404(path: str) -> Folder:
+    if "\0" in path:  # PostgreSQL does not even look for it
+        raise Http404
+    return get_object_or_404(Folder, path=path)
+
+
+def _piece(request: HttpRequest) -> int:
+    text = request.GET.get("piece", "")
+    return int(text) if text.isdecimal() and 0 < len(text) < 6 and int(text) > 0 else 1
 
 
 @visible_to_visitors
 @require_safe
 def folder(request: HttpRequest) -> HttpResponse:
-    """The inside of one folder, fetched when it is opened."""
-    path = request.GET.get("path", "")
-    if not Folder.objects.filter(path=path).exists():
-        raise Http404
-    return render(request, "tree/_inside.html", {"opened": queries.open_folder(path)})
+    """The inside of one folder, fetched when it is opened (a fragment); of a large one, the next piece."""
+    path = _folder_or_404(request.GET.get("path", "")).path
+    piece = _piece(request)
+    opened = queries.open_folder(path, request.user, piece)
+    return render(request, "tree/_inside.html" if piece == 1 else "tree/_leaf_rows.html", {"opened": opened})
+
+
+@visible_to_visitors
+@require_safe
+def places(request: HttpRequest) -> HttpResponse:
+    """Where in the tree a text belongs (``?text=``, ``?branch=``): folders with the leaves that are most like it."""
+    form = PlaceForm(request.GET if "text" in request.GET else None)
+    context: dict[str, Any] = {"form": form}
+    if form.is_bound and form.is_valid():
+        found, note = nearest.places_for(form.cleaned_data["text"], branch=form.cleaned_data["branch"])
+        context |= {"places": found, "note": note}
+    template = "tree/_places.html" if _is_fragment(request) else "tree/places.html"
+    return render(request, template, context, status=422 if form.errors else 200)
 
 
 @visible_to_visitors
@@ -84,6 +124,8 @@ def folder(request: HttpRequest) -> HttpResponse:
 def at_path(request: HttpRequest, path: str) -> HttpResponse:
     """The leaf, or the folder, that is at a place now."""
     place = path.strip("/")
+    if "\0" in place:
+        raise Http404
     leaf = Leaf.objects.present().filter(path=place).first()
     if leaf is not None:
         return redirect(leaf)
@@ -99,7 +141,7 @@ def leaf(request: HttpRequest, leaf_id: uuid.UUID) -> HttpResponse:
     shown = get_object_or_404(Leaf, leaf_id=leaf_id)
     seeds = Paginator(Seed.objects.filter(leaf=shown).order_by("position"), _SEEDS_A_PAGE)
     page = seeds.get_page(request.GET.get("page"))
-    changes, more_changes = queries.history_of(shown, _CHANGES_SHOWN)
+    changes, more_changes = versions.history_of(shown, _CHANGES_SHOWN)
     return render(
         request,
         "tree/leaf.html",
@@ -108,11 +150,13 @@ def leaf(request: HttpRequest, leaf_id: uuid.UUID) -> HttpResponse:
             "above": [(words(name), path) for name, path in shown.folders],
             "page": page,
             "groups": queries.seed_groups(page),
+            "as_written": request.GET.get("as") == "written",
             "attribution": queries.attribution_of(shown),
             "contributors": queries.contributors_of(shown),
             "changes": changes,
             "more_changes": more_changes,
             "submissions": queries.submissions_of(shown, request.user),
+            "open_submissions": open_submissions([shown.leaf_id], request.user).get(shown.leaf_id, 0),
             "scores": leaf_scores(shown.leaf_id, user=request.user),
         },
     )
@@ -123,10 +167,31 @@ def leaf(request: HttpRequest, leaf_id: uuid.UUID) -> HttpResponse:
 def history(request: HttpRequest, leaf_id: uuid.UUID) -> HttpResponse:
     """Every change of a leaf, newest first."""
     shown = get_object_or_404(Leaf, leaf_id=leaf_id)
-    page = Paginator(shown.versions.order_by("-position"), _CHANGES_A_PAGE).get_page(request.GET.get("page"))
-    people = queries.people_by_email(version.author_email for version in page)
-    changes = [queries.Change(version, people.get(version.author_email.lower())) for version in page]
+    steps = shown.versions.select_related("leaf").order_by("-position")
+    page = Paginator(steps, _CHANGES_A_PAGE).get_page(request.GET.get("page"))
+    changes = versions.changes_with_people(list(page.object_list))
     return render(request, "tree/history.html", {"leaf": shown, "page": page, "changes": changes})
+
+
+@visible_to_visitors
+@require_safe
+def version(request: HttpRequest, leaf_id: uuid.UUID, position: int) -> HttpResponse:
+    """One change of a leaf beside what was there before, field by field."""
+    shown = get_object_or_404(Leaf, leaf_id=leaf_id)
+    try:
+        step = versions.change_shown(shown, position)
+    except LeafVersion.DoesNotExist as error:
+        raise Http404 from error
+    return render(request, "tree/version.html", {"leaf": shown, "step": step})
+
+
+@visible_to_visitors
+@require_safe
+def related(request: HttpRequest, leaf_id: uuid.UUID) -> HttpResponse:
+    """Leaves that are about something like it: a card of the leaf's page, or a page of its own without scripts."""
+    shown = get_object_or_404(Leaf, leaf_id=leaf_id)
+    template = "tree/_related.html" if _is_fragment(request) else "tree/related.html"
+    return render(request, template, {"leaf": shown, "near": nearest.nearest_to_leaf(shown)})
 
 
 @visible_to_visitors
@@ -138,7 +203,10 @@ def document(request: HttpRequest, leaf_id: uuid.UUID, name: str) -> HttpRespons
         text = queries.document_text(shown, name)
     except ObjectDoesNotExist as error:
         raise Http404 from error
-    return render(request, "tree/document.html", {"leaf": shown, "name": name, "text": text})
+    is_markdown = name.lower().endswith((".md", ".markdown"))
+    return render(
+        request, "tree/document.html", {"leaf": shown, "name": name, "text": text, "is_markdown": is_markdown}
+    )
 
 
 @visible_to_visitors

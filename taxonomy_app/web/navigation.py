@@ -25,7 +25,7 @@ class Place:
 
 # Title, route, what a path must start with for the entry to be marked, who sees it.
 _PLACES = (
-    ("Taxonomy", "tree:home", ("/taxonomy/",), "public"),
+    ("Taxonomy", "tree:home", ("/taxonomy/", "/exchange/"), "public"),
     ("My contributions", "contributions:mine", ("/contributions/",), "contributor"),
     ("Review queue", "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
     ("Rounds", "rounds:list", ("/rounds/",), "contributor"),

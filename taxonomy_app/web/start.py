@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taxonomy_app.contributions.models import Draft, Submission
+from taxonomy_app.contributions.models import Draft, PendingCommit, Submission
 from taxonomy_app.releases.queries import current_release, visible_releases
 from taxonomy_app.rounds.models import Round
 from taxonomy_app.tree.models import Leaf
@@ -26,12 +26,13 @@ def start_page(user: Any) -> dict[str, Any]:
         return shown
     own = Submission.objects.filter(author=user)
     shown |= {
-        "drafts": list(Draft.objects.visible_for(user).order_by("-updated_at")[:_SHOWN]),
+        "drafts": list(Draft.objects.visible_for(user).listed()[:_SHOWN]),
         "asked": list(own.filter(state__in=ASKS_AUTHOR).order_by("-updated_at")[:_SHOWN]),
         "submissions": list(own.exclude(state__in=ASKS_AUTHOR).order_by("-updated_at")[:_SHOWN]),
     }
     if user.can_review:
         shown["queue"] = list(Submission.objects.queue().exclude(author=user)[:_SHOWN])
     if user.can_administer:
+        shown["stuck"] = list(PendingCommit.objects.stuck().select_related("submission")[:_SHOWN])
         shown["rounds"] = list(Round.objects.whole().order_by("-number")[:3])
     return shown

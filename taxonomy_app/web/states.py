@@ -18,6 +18,7 @@ STATES: Final[dict[str, tuple[str, str]]] = {
     # rounds, stages, attempts
     "planned": ("Planned", "neutral"),
     "pending": ("Waiting", "neutral"),
+    "waiting": ("Waiting", "busy"),
     "queued": ("In the queue", "busy"),
     "running": ("Running", "busy"),
     "done": ("Done", "good"),

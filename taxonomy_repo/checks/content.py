@@ -1,47 +1,22 @@
-"""What makes seeds good beyond their form: lengths, repetitions, contexts, documents, personal data."""
+"""What makes seeds good beyond their form: lengths, contexts, what of them reaches the teacher, pinned documents."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
-from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, GOOD_SKILL, Check, Example, Subject, register
+from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, GOOD_SKILL, KNOWLEDGE_PATH, Check, Example, Subject, register
+from taxonomy_repo.checks.texts import seed_texts
 from taxonomy_repo.leaf import KnowledgeSeed, SeedExample
 from taxonomy_repo.problem import Problem
 
-KNOWLEDGE_PATH = "knowledge/places/osk"
 # InstructLab's limits in prose, in words.
 MOST_CONTEXT_WORDS = 500
 MOST_TEXT_WORDS = 250
+# Pairs of a context that InstructLab's pipelines put into the teacher's prompt.
+PAIRS_SHOWN = 3
 
-_EMAIL = re.compile(r"[\w.+-]{1,64}@([\w-]+(?:\.[\w-]+)+)")
-# Names kept for examples (RFC 2606, RFC 6761).
-_EXAMPLE_HOST = re.compile(r"(^|\.)(example(\.(com|net|org))?|test|invalid|localhost)$", re.IGNORECASE)
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
-
-
-def texts(subject: Subject) -> Iterator[tuple[str, str]]:
-    """Every text of a leaf's seeds with the name of its field."""
-    leaf = subject.reading.leaf
-    if leaf is None:
-        return
-    for index, seed in enumerate(leaf.seed_examples):
-        field = f"seed_examples[{index}]"
-        if seed.context is not None:
-            yield f"{field}.context", seed.context
-        if isinstance(seed, SeedExample):
-            yield f"{field}.question", seed.question
-            yield f"{field}.answer", seed.answer
-        else:
-            for number, pair in enumerate(seed.questions_and_answers):
-                yield f"{field}.questions_and_answers[{number}].question", pair.question
-                yield f"{field}.questions_and_answers[{number}].answer", pair.answer
-
-
-def folded(text: str) -> str:
-    """A text for comparison: Unicode normalised, white space and case folded."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 @register
@@ -59,12 +34,38 @@ class TextTooLong(Check):
     def find(self, subject: Subject) -> Iterator[Problem]:
         if subject.kind != "knowledge":
             return
-        for field, text in texts(subject):
+        for field, text in seed_texts(subject):
             most = MOST_CONTEXT_WORDS if field.endswith(".context") else MOST_TEXT_WORDS
             words = len(text.split())
             if words > most:
                 name = field.rsplit(".", 1)[1]
                 yield subject.problem(self, f"The {name} has {words} words; {most} is the most. Shorten it.", field)
+
+
+@register
+class BeyondTeacher(Check):
+    code = "beyond-teacher"
+    severity = "info"
+    explanation = (
+        f"The teacher sees the first {PAIRS_SHOWN} questions of a context with their answers. Later ones still teach "
+        "the student and may be held out for scoring; put the three that show best what you want first."
+    )
+    example = Example(
+        GOOD_KNOWLEDGE.replace(
+            "        answer: There is.\n",
+            "        answer: There is.\n      - question: Who keeps it?\n        answer: The harbour of Osk does.\n",
+            1,
+        ),
+        KNOWLEDGE_PATH,
+    )
+
+    def find(self, subject: Subject) -> Iterator[Problem]:
+        leaf = subject.reading.leaf
+        for index, seed in enumerate(leaf.seed_examples if leaf is not None else ()):
+            if isinstance(seed, KnowledgeSeed) and len(seed.questions_and_answers) > PAIRS_SHOWN:
+                message = f"From here on the teacher does not see the questions: the first {PAIRS_SHOWN} reach it."
+                field = f"seed_examples[{index}].questions_and_answers[{PAIRS_SHOWN}]"
+                yield subject.problem(self, message, field)
 
 
 @register
@@ -84,62 +85,9 @@ class BlankText(Check):
             ("domain", leaf.domain),
             ("document_outline", leaf.document_outline),
         ]
-        for field, text in (*whole, *texts(subject)):
+        for field, text in (*whole, *seed_texts(subject)):
             if text and not text.strip():
                 yield subject.problem(self, "There is nothing but white space here. Write the text.", field)
-
-
-@register
-class RepeatedQuestion(Check):
-    code = "repeated-question"
-    severity = "warning"
-    explanation = (
-        "The same question about the same context was asked before. Ask something else, or keep the better answer."
-    )
-    example = Example(GOOD_SKILL.replace("What is the opposite of high?", "what is the opposite of  hot?"))
-
-    def find(self, subject: Subject) -> Iterator[Problem]:
-        leaf = subject.reading.leaf
-        if leaf is None:
-            return
-        seen: dict[tuple[str, str], int] = {}
-        for index, seed in enumerate(leaf.seed_examples):
-            place = f"seed_examples[{index}]"
-            context = folded(seed.context or "")
-            if isinstance(seed, SeedExample):
-                asked = [(f"{place}.question", seed.question)]
-            else:
-                asked = [
-                    (f"{place}.questions_and_answers[{number}].question", pair.question)
-                    for number, pair in enumerate(seed.questions_and_answers)
-                ]
-            for field, question in asked:
-                key = (context, folded(question))
-                if key[1] and key in seen:
-                    message = f"This question was asked in seed {seen[key] + 1} already. Ask something else."
-                    yield subject.problem(self, message, field)
-                seen.setdefault(key, index)
-
-
-@register
-class RepeatedContext(Check):
-    code = "repeated-context"
-    severity = "warning"
-    explanation = "Questions about one context belong together below it; five different contexts teach more than one."
-    example = Example(GOOD_KNOWLEDGE.replace("has pier number 2.", "has pier number 1."), KNOWLEDGE_PATH)
-
-    def find(self, subject: Subject) -> Iterator[Problem]:
-        leaf = subject.reading.leaf
-        if leaf is None:
-            return
-        seen: dict[str, int] = {}
-        for index, seed in enumerate(leaf.seed_examples):
-            if isinstance(seed, KnowledgeSeed) and seed.context.strip():
-                key = folded(seed.context)
-                if key in seen:
-                    message = f"This is the context of seed {seen[key] + 1}. Put its questions there."
-                    yield subject.problem(self, message, f"seed_examples[{index}].context")
-                seen.setdefault(key, index)
 
 
 @register
@@ -178,21 +126,3 @@ class DocumentNotPinned(Check):
         if not _FULL_COMMIT.match(leaf.document.commit):
             message = "The document's version may change or be ambiguous. Give all 40 digits of it."
             yield subject.problem(self, message, "document.commit")
-
-
-@register
-class PersonalData(Check):
-    code = "personal-data"
-    severity = "warning"
-    explanation = "What is taught cannot be taken back. Use invented addresses that end in example.org."
-    example = Example(GOOD_SKILL.replace("Cold.", "Write to ann@osk-harbour.eu."))
-
-    def find(self, subject: Subject) -> Iterator[Problem]:
-        for field, text in texts(subject):
-            if "@" not in text:
-                continue
-            for match in _EMAIL.finditer(text):
-                if not _EXAMPLE_HOST.search(match.group(1)):
-                    message = f"{match.group()} looks like someone's address. Use one that ends in example.org."
-                    yield subject.problem(self, message, field)
-                    break

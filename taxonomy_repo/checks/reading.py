@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from taxonomy_repo.checks.registry import (
     GOOD_KNOWLEDGE,
     GOOD_SKILL,
+    KNOWLEDGE_PATH,
     Check,
     Example,
     Subject,
     register,
 )
 from taxonomy_repo.problem import Problem
-
-KNOWLEDGE_PATH = "knowledge/places/osk"
 
 
 def _changed(old: str, new: str, count: int = 1) -> Example:
@@ -117,9 +116,32 @@ class YamlAliasLoop(ReadingCheck):
 @register
 class YamlMergeKey(ReadingCheck):
     code = "yaml-merge-key"
-    severity = "error"
+    severity = "warning"
     explanation = "<< copies keys from elsewhere in the file. Leaves are read one by one by people: write the keys out."
     example = _changed("    answer: Cold.\n", "    answer: Cold.\n    <<: {answer: Warm.}\n")
+
+
+@register
+class YamlMergeNothing(ReadingCheck):
+    code = "yaml-merge-nothing"
+    severity = "error"
+    explanation = "Behind << stands something that has no keys which could be copied. Write the keys out."
+    example = _changed("    answer: Cold.\n", "    answer: Cold.\n    <<: Warm.\n")
+
+
+@register
+class YamlValue(ReadingCheck):
+    code = "yaml-value"
+    severity = "error"
+    explanation = (
+        "A value that is not kept is read all the same, and this one (a day that does not exist, say) cannot be."
+    )
+    example = Example(
+        GOOD_KNOWLEDGE.replace(
+            "        answer: There is.\n", "        answer: There is.\n        day: 2024-02-31\n", 1
+        ),
+        KNOWLEDGE_PATH,
+    )
 
 
 @register
@@ -133,8 +155,8 @@ class YamlTag(ReadingCheck):
 @register
 class EmptyFile(ReadingCheck):
     code = "empty-file"
-    severity = "error"
-    explanation = "A leaf without anything in it teaches nothing. The public tools only warn."
+    severity = "warning"
+    explanation = "A leaf without anything in it teaches nothing. The public tools let it pass; it cannot be submitted."
     example = Example("# nothing yet\n")
 
 
@@ -152,6 +174,14 @@ class VersionUnknown(ReadingCheck):
     severity = "error"
     explanation = "The version says which form the leaf has. 3 is the current one; 1 and 2 are read for skills."
     example = _changed("version: 3", "version: 4")
+
+
+@register
+class VersionNotWanted(ReadingCheck):
+    code = "version-not-wanted"
+    severity = "error"
+    explanation = "The check was asked for one version (--schema-version), and the file is written in another."
+    example = Example(GOOD_SKILL.replace("version: 3", "version: 2"), schema_version=3)
 
 
 @register

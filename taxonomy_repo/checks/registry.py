@@ -19,6 +19,7 @@ from taxonomy_repo.yaml_source import YamlSource, read_source
 MOST_OF_ONE_CODE = 50
 
 GOOD_PATH = "compositional_skills/writing/haiku"
+KNOWLEDGE_PATH = "knowledge/places/osk"
 GOOD_SKILL = """\
 version: 3
 created_by: ann
@@ -75,6 +76,7 @@ class Example:
     qna: str | bytes = GOOD_SKILL
     path: str = GOOD_PATH
     attribution: str | None = GOOD_ATTRIBUTION
+    schema_version: int | None = None
 
     @property
     def data(self) -> bytes:
@@ -91,12 +93,12 @@ class Subject:
     attribution: AttributionReading | None
 
     @classmethod
-    def of(cls, data: bytes, path: str, attribution: bytes | None) -> Subject:
+    def of(cls, data: bytes, path: str, attribution: bytes | None, schema_version: int | None = None) -> Subject:
         source = read_source(data)
         return cls(
             path=path,
             source=source,
-            reading=read_source_as_leaf(source, path),
+            reading=read_source_as_leaf(source, path, schema_version),
             attribution=None if attribution is None else read_attribution(attribution),
         )
 
@@ -105,10 +107,9 @@ class Subject:
         return leaf_kind(self.path, self.reading.leaf)
 
     @property
-    def linted(self) -> bool:
-        """Whether the public tools lint it: only from version 2 on, and only what can be read as YAML."""
-        version = None if self.reading.leaf is None else self.reading.leaf.version
-        return version not in (None, 1)
+    def lint_severity(self) -> Severity:
+        """How bad a fault of form is: the public tools look for them from version 2 on only."""
+        return "error" if self.reading.checked_as > 1 else "info"
 
     def problem(self, check: Check, message: str, field: str, severity: Severity | None = None) -> Problem:
         """A problem at the first line of ``field``."""
@@ -117,12 +118,15 @@ class Subject:
 
 
 class Check(ABC):
-    """One rule. ``severity`` is the usual one; ``example`` has this problem and no other (a test holds it)."""
+    """One rule. ``severity`` is the usual one; ``example`` has this problem and no other (a test holds it).
+
+    ``example`` is None where no text can have the problem.
+    """
 
     code: ClassVar[str]
     severity: ClassVar[Severity]
     explanation: ClassVar[str]
-    example: ClassVar[Example]
+    example: ClassVar[Example | None]
 
     @abstractmethod
     def find(self, subject: Subject) -> Iterator[Problem]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from taxonomy_repo.attribution import ALLOWED_LICENCES
 from taxonomy_repo.checks.registry import GOOD_ATTRIBUTION, Check, Example, Subject, register
-from taxonomy_repo.problem import Problem
+from taxonomy_repo.licence import ALLOWED_LICENCES, is_allowed, meant_licence
+from taxonomy_repo.problem import Problem, excerpt
 
 
 @register
@@ -39,8 +39,11 @@ class AttributionUnreadable(Check):
 @register
 class LicenceNotAllowed(Check):
     code = "licence-not-allowed"
-    severity = "error"
-    explanation = f"Only text that anyone may use can be taught. Allowed: {', '.join(ALLOWED_LICENCES)}."
+    severity = "warning"
+    explanation = (
+        f"Only text that anyone may use can be taught. Allowed: {', '.join(ALLOWED_LICENCES)}, alone or put together "
+        "as SPDX does it (MIT OR Apache-2.0). The public tools do not look; a leaf cannot be submitted here without."
+    )
     example = Example(attribution=GOOD_ATTRIBUTION.replace("CC-BY-4.0", "CC-BY-NC-4.0"))
 
     def find(self, subject: Subject) -> Iterator[Problem]:
@@ -51,10 +54,12 @@ class LicenceNotAllowed(Check):
             if not entry.licence:
                 message = f"Source {number + 1} names no licence. Add one of {', '.join(ALLOWED_LICENCES)}."
                 yield Problem(self.code, self.severity, message, field=field)
-            elif entry.licence not in ALLOWED_LICENCES:
+            elif not is_allowed(entry.licence):
+                meant = meant_licence(entry.licence)
+                advice = f"Write {meant} if you mean that." if meant else "Choose another source."
                 message = (
-                    f"The licence {entry.licence[:60]} is not among those that can be used: "
-                    f"{', '.join(ALLOWED_LICENCES)}. Choose another source."
+                    f"The licence {excerpt(entry.licence, 60)} is not among those that can be used: "
+                    f"{', '.join(ALLOWED_LICENCES)}. {advice}"
                 )
                 yield Problem(self.code, self.severity, message, field=field)
 

@@ -2,11 +2,18 @@
 """Pictures of the site's pages: every page given, at desktop and phone width, in both themes.
 
 A page is a name, an address and who looks at it: from a JSON file (``[{"name": "home", "url": "/", "as": "rosa"},
-…]``) or from the command line (``--page home:/:rosa``; no person for a visitor). People sign in through the sign-in
-page with ``--password rosa:…``; in a demonstration its own accounts are known.
+…]``) or from the command line (``--page home:/:rosa``; no person for a visitor). Where an address is not known
+beforehand, ``"links"`` says which links to follow from ``url``, each by a CSS selector. People sign in through
+the sign-in page with ``--password rosa:…``; in a demonstration its own accounts are known.
 
-    python -m tests.browser.screens --site http://127.0.0.1:8000 --to docs/pictures \\
+    python -m tests.browser.screens --site http://127.0.0.1:8000 --to /tmp/pictures \\
         --page home:/ --page queue:/contributions/queue/:emeka
+
+The pictures of docs/pages.md are taken of a demonstration that has ended (``make demo``), in which somebody then
+writes and hands in something, so that the pages of authors and reviewers are not empty:
+
+    python -m tests.browser.screens --work-in-progress --pages docs/pictures/pages.json --to docs/pictures \\
+        --form webp --tour docs/pages.md
 
 Prints one JSON line of what it wrote. The suite's own tests use :func:`take`.
 """
@@ -15,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,6 +43,8 @@ class Screen:
     name: str
     url: str
     person: str = ""
+    links: tuple[str, ...] = ()
+    title: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Screen:
@@ -110,6 +120,11 @@ def take(
 
 def _picture(page: Any, screen: Screen, path: Path, *, width: int, whole: bool) -> None:
     answer = page.goto(screen.url, wait_until="load")
+    for part in screen.links:
+        link = page.locator(f"main {part}").first
+        if link.count() == 0:
+            raise ScreenProblem(f"{screen.name}: {page.url} has no link {part}.")
+        answer = page.goto(link.get_attribute("href"), wait_until="load")
     if answer is not None and answer.status >= 500:
         raise ScreenProblem(f"{screen.name} ({screen.url}) answered {answer.status}.")
     page.wait_for_timeout(250)  # charts paint after load
@@ -117,6 +132,40 @@ def _picture(page: Any, screen: Screen, path: Path, *, width: int, whole: bool) 
     if needed > width:
         raise ScreenProblem(f"{screen.name} ({screen.url}) is {needed} px wide in a window of {width} px.")
     page.screenshot(path=str(path), full_page=whole)
+
+
+def as_webp(picture: Path) -> Path:
+    """The picture as WebP, a fifth of the size, in place of the PNG."""
+    from PIL import Image
+
+    target = picture.with_suffix(".webp")
+    with Image.open(picture) as image:
+        image.save(target, quality=82, method=6)
+    picture.unlink()
+    return target
+
+
+def write_tour(screens: Sequence[Screen], pictures: Path, page: Path, form: str) -> None:
+    """``page`` in Markdown: every screen with its four pictures, in the order of ``screens``."""
+    base = os.path.relpath(pictures, page.parent)
+    lines = [
+        "# Every page in pictures",
+        "",
+        "Of a demonstration (`make demo`), on a desktop and on a phone, in both themes. Taken by",
+        "`python -m tests.browser.screens`; its first lines say how.",
+    ]
+    for screen in screens:
+        lines += ["", f"## {screen.title or screen.name}", ""]
+        lines += ["| | light | dark |", "|---|---|---|"]
+        for width in WIDTHS:
+            size = 420 if width == "desktop" else 180
+            cells = [
+                f'<img src="{base}/{screen.name}-{width}-{theme}.{form}" width="{size}" '
+                f'alt="{screen.title or screen.name}, {width}, {theme}">'
+                for theme in THEMES
+            ]
+            lines.append(f"| {width} | {' | '.join(cells)} |")
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,12 +178,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", action="append", choices=WIDTHS, help="only this one (default: both)")
     parser.add_argument("--theme", action="append", choices=THEMES, help="only this one (default: both)")
     parser.add_argument("--first-screenful", action="store_true", help="not the whole page")
+    parser.add_argument("--form", choices=("png", "webp"), default="png", help="of the pictures (default: png)")
+    parser.add_argument("--tour", type=Path, help="write a Markdown page with all pictures")
+    parser.add_argument(
+        "--work-in-progress", action="store_true", help="first write and hand in something in the demonstration"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="pixels of the picture a CSS pixel")
     options = parser.parse_args(arguments)
     screens = list(options.page)
     if options.pages:
         entries = json.loads(options.pages.read_text(encoding="utf-8"))
-        screens += [Screen(entry["name"], entry["url"], entry.get("as", "")) for entry in entries]
+        screens += [
+            Screen(
+                entry["name"],
+                entry["url"],
+                entry.get("as", ""),
+                tuple(entry.get("links", ())),
+                entry.get("title", ""),
+            )
+            for entry in entries
+        ]
     passwords = {**demo_passwords(), **dict(text.split(":", 1) for text in options.password)}
     missing = sorted({screen.person for screen in screens if screen.person} - passwords.keys())
     if missing or not screens:
@@ -146,6 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from playwright.sync_api import Error as BrowserError
     from playwright.sync_api import sync_playwright
 
+    if options.work_in_progress:
+        from tests.browser.work_in_progress import begin_work
+
+        begin_work(options.site.rstrip("/") + "/", passwords)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         try:
@@ -165,6 +232,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         finally:
             browser.close()
+    if options.form == "webp":
+        written = [as_webp(picture) for picture in written]
+    if options.tour:
+        write_tour(screens, options.to, options.tour, options.form)
     print(json.dumps({"pictures": len(written), "folder": str(options.to)}))
     return 0
 

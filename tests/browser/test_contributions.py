@@ -100,12 +100,13 @@ def test_seeds_are_added_and_moved_without_losing_words_or_focus(taxonomy, contr
     assert Draft.objects.get().form["seed_examples"][4]["answer"] == "Typed right before the click."
     page.get_by_role("button", name="Move number 6 up").click()
     expect(page.locator('[name="seed_examples[4].question"]')).to_have_value("A sixth?")
-    page.once("dialog", lambda dialog: dialog.dismiss())
-    page.get_by_role("button", name="Remove number 1", exact=True).click()
-    assert page.locator(".seed-card").count() == 6
-    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Remove number 1", exact=True).click()
     expect(page.locator(".seed-card")).to_have_count(5)
+    page.fill('[name="task_description"]', "Typed after the removal.")
+    page.get_by_role("button", name="Put it back").click()
+    expect(page.locator(".seed-card")).to_have_count(6)
+    expect(page.locator('[name="seed_examples[0].question"]')).to_have_value("Make a riddle about the bean.")
+    expect(page.locator('[name="task_description"]')).to_have_value("Typed after the removal.")
 
 
 def test_problems_appear_at_their_field_while_typing(taxonomy, contributor, page_for, now):
@@ -176,3 +177,32 @@ def test_lists_are_fit_for_everybody_on_a_phone(taxonomy, contributor, reviewer,
         page.goto(address)
         assert axe(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_button_pressed_after_another_window_saved_shows_what_was_typed_and_loses_nothing(
+    taxonomy, contributor, page_for, now
+):
+    draft = make_draft(contributor, now=now)
+    first, second = page_for(contributor), page_for(contributor)
+    for page in (first, second):
+        page.goto(draft.get_absolute_url())
+    first.fill('[name="task_description"]', "From the first window.")
+    saved(first)
+    second.route("**/check/", lambda route: route.abort())
+    second.fill('[name="task_description"]', "From the second window.")
+    second.get_by_role("button", name="Add a seed").click()
+    second.wait_for_selector("text=changed in another window")
+    expect(second.locator('[name="task_description"]')).to_have_value("From the second window.")
+    assert Draft.objects.get().form["task_description"] == "From the first window."
+
+
+def test_coming_back_from_the_last_step_one_goes_on_writing(taxonomy, contributor, page_for, now):
+    draft = make_draft(contributor, now=now)
+    page = page_for(contributor)
+    page.goto(draft.get_absolute_url())
+    page.get_by_role("button", name="Go on to submit").click()
+    page.wait_for_url("**/submit/")
+    page.go_back()
+    page.fill('[name="task_description"]', "Written on the way back.")
+    saved(page)
+    assert Draft.objects.get().form["task_description"] == "Written on the way back."

@@ -20,6 +20,8 @@ def failed(output: str) -> subprocess.CalledProcessError:
         ("Failed to resolve host (Temporary failure in name resolution)", "cannot be reached"),
         ("npm error code EAI_AGAIN", "cannot be reached"),
         ("first\nERROR: no such option: --frozen\n\n", "failed: ERROR: no such option: --frozen"),
+        ("npm error code SELF_SIGNED_CERT_IN_CHAIN\nnpm error request failed", "certificate is not trusted"),
+        ("npm error the reason\nnpm error A complete log of this run is in: x", "failed: npm error the reason"),
         ("", "failed: no output"),
     ],
 )

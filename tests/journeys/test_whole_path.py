@@ -91,7 +91,8 @@ class Site:
         """The main process of the GPU worker."""
         assert self.process is not None
         for child in psutil.Process(self.process.pid).children():
-            if "workers.celery" in child.cmdline():
+            # Celery names its process by one string of all arguments where setproctitle is installed.
+            if "workers.celery" in " ".join(child.cmdline()):
                 return child
         raise AssertionError("There is no GPU worker.")
 

@@ -86,7 +86,7 @@ def test_what_is_not_plain_text_is_refused_in_words(
 def test_documents_elsewhere_are_named_as_such(documents: DocumentStore) -> None:
     documents.create()
     for repo, commit, code in (
-        ("https://example.org/x.git", "0" * 40, "document-elsewhere"),
+        ("https://example.org/x.git", "0" * 40, "document-not-fetched"),
         ("seedbed:documents", "main", "document-not-pinned"),
         ("seedbed:documents", "0" * 40, "document-missing"),
     ):

@@ -104,6 +104,14 @@ def test_nothing_is_dropped_that_no_side_took_away_and_nothing_is_invented(
     assert len(merged.seed_examples) <= len(ours.seed_examples) + len(theirs.seed_examples)
 
 
+def test_a_passage_without_pairs_is_not_taken_for_another_one() -> None:
+    base = leaf_of([KnowledgeSeed("a", ()), KnowledgeSeed("b", ())])
+    ours = leaf_of([KnowledgeSeed("b", (QuestionAnswer("About b?", "Yes."),))])
+    theirs = leaf_of([KnowledgeSeed("a", ())])
+    with pytest.raises(MergeConflict, match="taken away on one side and changed on the other"):
+        merge_leaves(base, ours, theirs)
+
+
 BASE = leaf_of([SeedExample(f"q{n}", f"a{n}") for n in range(5)])
 
 

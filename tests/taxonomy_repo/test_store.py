@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from taxonomy_repo.mutex import MUTEX_FILE, TURNSTILE_FILE
 from taxonomy_repo.store import Conflict, FileChange, LeafChange, LeafEntry, Person, StoreProblem, TaxonomyStore
 
 ANN = Person("Ann Other", "ann@example.org")
@@ -191,6 +194,33 @@ def test_a_second_holder_waits_and_says_so_in_the_end(store: TaxonomyStore) -> N
     assert time.monotonic() - started >= 0.2
 
 
+def test_whoever_waits_comes_before_one_that_wants_it_again_and_again(store: TaxonomyStore) -> None:
+    turns, stop = 0, threading.Event()
+
+    def again_and_again() -> None:
+        nonlocal turns
+        other = TaxonomyStore(store.repository.path)
+        while not stop.is_set():
+            with other.writing():
+                turns += 1
+                time.sleep(0.05)
+
+    thread = threading.Thread(target=again_and_again)
+    thread.start()
+    waited = []
+    try:
+        for _ in range(10):
+            time.sleep(0.01)
+            before = turns
+            with store.writing():
+                waited.append(turns - before)
+    finally:
+        stop.set()
+        thread.join()
+    assert max(waited) <= 1
+    assert turns > 1
+
+
 def test_a_branch_that_another_program_moved_is_read_again(
     store: TaxonomyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,18 +281,149 @@ def test_a_writer_killed_at_any_instant_leaves_the_repository_usable(store: Taxo
     assert "missing" not in git(store, "fsck", "--strict", "--full", "--no-dangling")
 
 
-def test_the_lock_of_a_dead_writer_is_removed_but_not_that_of_a_living_program(store: TaxonomyStore) -> None:
+DYING = """
+import os, sys
+from pathlib import Path
+from taxonomy_repo.store import TaxonomyStore
+store = TaxonomyStore(sys.argv[1])
+with store.writing():
+    for name in sys.argv[2:]:
+        (store.repository.path / name).touch()
+    os._exit(1)
+"""
+
+
+def die_leaving(store: TaxonomyStore, *locks: str) -> None:
+    """A process that took the mutex, left these lock files and ended without giving anything back."""
+    command = [sys.executable, "-c", DYING, str(store.repository.path), *locks]
+    assert subprocess.run(command, check=False, cwd=Path(__file__).parents[2]).returncode == 1
+    assert (store.repository.path / MUTEX_FILE).stat().st_size > 0
+
+
+def test_the_locks_of_a_dead_writer_are_removed_but_not_that_of_another_program(store: TaxonomyStore) -> None:
     put(store, HAIKU, b"a: 1\n")
     lock = store.repository.path / "refs/heads/main.lock"
-    lock.touch()
-    (store.repository.path / "seedbed-writer.lock").write_bytes(b"writing\n")
+    die_leaving(store, "refs/heads/main.lock", "refs/tags/x.lock", "packed-refs.lock")
     put(store, OSK, b"b: 1\n")
-    assert not lock.exists()
+    assert {file.name for file in store.repository.path.rglob("*.lock")} == {MUTEX_FILE, TURNSTILE_FILE}
     lock.touch()  # now another program's: this one ended well
     with pytest.raises(StoreProblem) as caught:
         put(store, OSK, b"b: 2\n", blob(store, OSK))
     assert caught.value.code == "cannot-write"
     assert lock.exists()
+
+
+def test_a_lock_older_than_the_dead_writer_or_open_in_a_living_program_stays(store: TaxonomyStore) -> None:
+    put(store, HAIKU, b"a: 1\n")
+    old, held, left = (store.repository.path / f"refs/heads/{name}.lock" for name in ("old", "held", "left"))
+    old.touch()
+    os.utime(old, (time.time() - 60, time.time() - 60))
+    with held.open("w"):
+        die_leaving(store, "refs/heads/held.lock", "refs/heads/left.lock")
+        put(store, OSK, b"b: 1\n")
+        assert [old.exists(), held.exists(), left.exists()] == [True, True, False]
+
+
+def test_a_mutex_whose_holder_still_runs_is_not_taken_from_it(
+    store: TaxonomyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_leaving(store, "refs/heads/main.lock")
+    with subprocess.Popen(["sleep", "60"]) as living:  # as where a file system does not know flock
+        dead = json.loads((store.repository.path / MUTEX_FILE).read_text())
+        started = int(Path(f"/proc/{living.pid}/stat").read_text().rpartition(")")[2].split()[19])
+        record = json.dumps(dead | {"pid": living.pid, "started": started})
+        (store.repository.path / MUTEX_FILE).write_text(record)
+        with pytest.raises(StoreProblem) as caught:
+            put(store, HAIKU, b"a: 1\n")
+        assert caught.value.code == "busy"
+        assert (store.repository.path / "refs/heads/main.lock").exists()
+        living.kill()
+    put(store, HAIKU, b"a: 1\n")
+
+
+def test_a_recovery_that_is_killed_itself_is_made_by_the_next(
+    store: TaxonomyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_leaving(store, "refs/heads/main.lock")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            put(store, HAIKU, b"a: 1\n")
+    put(store, HAIKU, b"a: 1\n")
+    assert not (store.repository.path / "refs/heads/main.lock").exists()
+
+
+def test_a_change_that_is_refused_leaves_nothing_in_the_repository(store: TaxonomyStore) -> None:
+    put(store, HAIKU, b"a: 1\n")
+    before = sorted((store.repository.path / "objects").rglob("*"))
+    with pytest.raises(Conflict):
+        put(store, HAIKU, b"a: 2\n", None)
+    assert sorted((store.repository.path / "objects").rglob("*")) == before
+
+
+def test_many_files_at_once_are_kept_in_one_pack(store: TaxonomyStore) -> None:
+    changes = [FileChange(f"knowledge/by/leaf_{n}/qna.yaml", f"n: {n}\n".encode(), None) for n in range(100)]
+    commit = store.commit(changes, author=ANN, message="Add many", when=WHEN).commit
+    assert len(list((store.repository.path / "objects/pack").glob("*.pack"))) == 1
+    assert store.file_at(commit, "knowledge/by/leaf_99/qna.yaml") == b"n: 99\n"
+    assert git(store, "fsck", "--strict", "--full") == ""
+
+
+def test_every_file_of_a_commit_is_flushed_before_the_branch_names_it(
+    store: TaxonomyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, HAIKU, b"a: 1\n")
+    flushed: list[str] = []
+    real = os.fsync
+
+    def watched(descriptor: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        assert store.head() == first
+        real(descriptor)
+
+    first = store.head()
+    there = set((store.repository.path / "objects").glob("??/*"))
+    monkeypatch.setattr(os, "fsync", watched)
+    put(store, OSK, b"b: 1\n")
+    made = set((store.repository.path / "objects").glob("??/*")) - there
+    assert len([path for path in flushed if "/objects/tmp_obj_" in path]) == len(made) == 6
+    assert {str(path.parent) for path in made} <= set(flushed)
+
+
+def test_a_second_process_is_killed_again_and_again_and_nothing_is_lost() -> None:
+    """A short run of the benchmark that does it 200 times."""
+    program = Path(__file__).parents[2] / "bench/taxonomy_kills.py"
+    told = subprocess.run([sys.executable, program, "--kills", "10"], check=False, capture_output=True, text=True)
+    results = json.loads(told.stdout)
+    assert results["ok"], results
+    assert results["inside_a_commit"] > 0
+
+
+# --- Tags -------------------------------------------------------------------------------------------------------
+
+
+def test_a_tag_names_a_commit_for_good(store: TaxonomyStore) -> None:
+    first, second = put(store, HAIKU, b"a: 1\n"), put(store, OSK, b"b: 1\n")
+    store.tag("release-1", first, message="Release 1", when=WHEN)
+    store.tag("release-1", first, message="Release 1", when=WHEN)
+    assert store.tags() == {"release-1": first}
+    told = git(
+        store, "for-each-ref", "--format=%(objecttype)|%(taggername)|%(taggerdate:iso-strict)|%(contents)"
+    ).split("\n")
+    assert "tag|Seedbed|2026-03-01T12:00:00+02:00|Release 1" in told
+    with pytest.raises(StoreProblem) as caught:
+        store.tag("release-1", second, message="Release 1", when=WHEN)
+    assert caught.value.code == "tag-taken"
+    assert git(store, "fsck", "--strict", "--full") == ""
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a..b", "x.lock", "x.", "-x", "A", "x/y", "x\n"])
+def test_what_cannot_be_the_name_of_a_tag_is_refused(store: TaxonomyStore, name: str) -> None:
+    commit = put(store, HAIKU, b"a: 1\n")
+    with pytest.raises(StoreProblem) as caught:
+        store.tag(name, commit, message="x", when=WHEN)
+    assert caught.value.code == "bad-tag"
+    assert store.tags() == {}
 
 
 def test_the_machines_git_configuration_has_no_effect(
@@ -352,6 +513,31 @@ def test_a_leaf_that_was_taken_away_keeps_its_history(store: TaxonomyStore) -> N
     put(store, OSK, b"b: 1\n")
     put(store, HAIKU, None, blob(store, HAIKU))
     assert [step.kind for step in store.history(identity)] == ["removed", "added"]
+
+
+def test_a_leaf_that_came_back_has_its_whole_history_without_that_of_who_was_there_between(
+    store: TaxonomyStore,
+) -> None:
+    born = put(store, OSK, b"b: 1\n")
+    identity = store.leaf_ids(born)[OSK]
+    gone = put(store, OSK, None, blob(store, OSK))
+    put(store, OSK, b"other: 1\n")
+    other = store.leaf_ids(store.head() or "")[OSK]
+    assert [step.commit for step in store.history(identity)] == [gone, born]
+    away = move(store, OSK, HAIKU, b"other: 2\n")
+    back = put(store, OSK, b"b: 1\n")
+    assert store.leaf_ids(back)[OSK] == identity
+    for name in (OSK, identity):
+        assert [step.commit for step in store.history(name)] == [back, gone, born]
+    assert [step.kind for step in store.history(other)] == ["moved", "added"]
+    assert store.history(other)[0].commit == away
+
+
+def test_a_place_whose_leaf_moved_on_says_so(store: TaxonomyStore) -> None:
+    put(store, OSK, b"b: 1\n")
+    moved = move(store, OSK, HAIKU, b"b: 2\n")
+    step = store.history(OSK)[0]
+    assert (step.commit, step.kind, step.path) == (moved, "moved", HAIKU)
 
 
 def test_an_empty_taxonomy_has_no_history(store: TaxonomyStore) -> None:

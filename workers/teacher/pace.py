@@ -42,7 +42,7 @@ class Pace:
         return self._failures >= FAILURES_TO_OPEN
 
     def gone(self) -> bool:
-        """Whether there is no sense in trying any more."""
+        """Whether, at this moment, there is no sense in trying any more."""
         if self._failures >= FAILURES_TO_OPEN + self.attempts:
             return True
         return self._limited_since is not None and time.monotonic() - self._limited_since > self.limited_patience

@@ -12,10 +12,13 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     ``seed_examples[i].question``, ``seed_examples[i].answer`` and ``seed_examples[i].context``; for knowledge
     ``seed_examples[i].context`` and ``seed_examples[i].questions_and_answers[j].question`` / ``.answer``; i and j
     count from 0. Sources: ``attribution[i].title``, ``.link``, ``.revision``, ``.licence``, ``.creators``. For a new
-    leaf ``path`` moves it. What is not posted stays as it was. ``overwrite`` with the version that is stored now
-    replaces what another window saved meanwhile.
+    leaf ``path`` moves it. What is not posted stays as it was. ``put-back:`` with the number of an earlier save as the
+    action puts back what a button took out. ``overwrite`` with the version that is stored now replaces what another
+    window saved meanwhile.
 ``contributions:draft_yaml``
     ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``).
+``contributions:draft_detach``
+    No fields. For the next version of a submission that was decided on meanwhile.
 ``contributions:draft_submit``
     ``version``, ``sign_off`` (any value), ``message`` (may be empty). Answers with a redirect to the submission.
 """
@@ -30,19 +33,25 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.editor import LICENCES, editor_for
 from taxonomy_app.contributions.forms import NewLeafForm
-from taxonomy_app.contributions.models import Draft, Kind, State, Submission
+from taxonomy_app.contributions.models import Draft, DraftSave, Kind, State, Submission
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.people.permissions import signed_in
 from taxonomy_app.tree.models import Folder, Leaf
+from taxonomy_repo.conversion import MOST_BYTES_TO_CONVERT, converted
+from taxonomy_repo.documents import DocumentProblem
 
 MOST_PLACES = 40
+# The author waits for it. What takes longer is for an administrator, whose documents the worker converts.
+_CONVERSION_SECONDS = 25.0
 
 
 def draft_or_404(request: HttpRequest, pk: int) -> Draft:
@@ -68,7 +77,7 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("contributions:draft", pk=made.pk)
     kind = form["kind"].value() or Kind.FREEFORM
-    context = {"form": form, "places": _places(str(kind), str(form["folder"].value() or ""))}
+    context = {"form": form, "places": _places(str(kind), documents.clean(str(form["folder"].value() or "")))}
     return render(request, "contributions/new.html", context, status=422 if form.errors else 200)
 
 
@@ -87,7 +96,7 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 @require_safe
 def places(request: HttpRequest) -> HttpResponse:
     """Folders of the tree for the field's suggestions (a fragment)."""
-    found = _places(request.GET.get("kind", ""), request.GET.get("folder", ""))
+    found = _places(request.GET.get("kind", ""), documents.clean(request.GET.get("folder", "")))
     return render(request, "contributions/_places.html", {"places": found})
 
 
@@ -117,6 +126,7 @@ def improve(request: HttpRequest, leaf_id: UUID) -> HttpResponse:
 # --- The form -----------------------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
@@ -131,7 +141,12 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         changes = _changes(request, found, action)
         services.draft_save(
-            draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
+            draft=found,
+            by=request.user,
+            version=_version(request),
+            changes=changes,
+            because=_because(request, action),
+            now=timezone.now(),
         )
     except ChangedMeanwhile as refused:
         return _show_form(request, _as_posted(request, found), refused=refused, status=409)
@@ -151,9 +166,23 @@ def _show_form(
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
         "overtaken": isinstance(refused, ChangedMeanwhile),
+        "removed": _removed(request, found),
         "tab": "form",
     }
     return render(request, "contributions/draft.html", context, status=status)
+
+
+def _removed(request: HttpRequest, found: Draft) -> DraftSave | None:
+    """The save that holds what was taken out just now, for the button that puts it back."""
+    number = documents.number_from_text(request.GET.get("removed", ""))
+    return found.saves.filter(pk=number, version=found.version - 1).first() if number else None
+
+
+def _because(request: HttpRequest, action: str) -> str:
+    """Why what is replaced must be kept: it is taken out, or another window's."""
+    if "overwrite" in request.POST:
+        return "overwrite"
+    return action[:40] if action.startswith(("seed-remove:", "pair-remove:", "source-remove:")) else ""
 
 
 def _unreadable(found: Draft) -> str:
@@ -167,7 +196,7 @@ def _unreadable(found: Draft) -> str:
 
 def _version(request: HttpRequest) -> int:
     text = request.POST.get("overwrite") or request.POST.get("version", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
+    return documents.number_from_text(text) or 0
 
 
 def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftChanges:
@@ -176,14 +205,19 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
     form = documents.form_from_fields(fields, kind=found.kind, before=found.form)
     sources = documents.sources_from_fields(fields, before=found.attribution)
     form = documents.form_act(form, kind=found.kind, action=action)
+    name, _, number = action.partition(":")
+    save = found.saves.filter(pk=documents.number_from_text(number)).first() if name == "put-back" else None
+    if save is not None:
+        form = documents.form_put_back(form, earlier=save.form, action=save.because)
     if action == "source-add":
         sources.append(documents.empty_source())
-    elif action.startswith("source-remove:") and action.partition(":")[2].isdecimal():
-        sources = [source for index, source in enumerate(sources) if index != int(action.partition(":")[2])]
+    elif action.startswith("source-remove:"):
+        gone = documents.number_from_text(action.partition(":")[2])
+        sources = [source for index, source in enumerate(sources) if index != gone]
     name, text = request.POST.get("document_name"), request.POST.get("document_text")
     upload = request.FILES.get("document_file")
     if upload is not None:
-        name, text = upload.name, _read_upload(upload, "The document")
+        name, text = upload.name, _read_document(upload)
     return DraftChanges(
         form=form if _touches_form(fields, action) else None,
         attribution=sources,
@@ -195,7 +229,11 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
 
 def _touches_form(fields: dict[str, str], action: str) -> bool:
     seeds = any(name.startswith("seed_examples[") for name in fields)
-    return seeds or action.startswith(("seed-", "pair-")) or bool({"task_description", "domain"} & fields.keys())
+    return (
+        seeds
+        or action.startswith(("seed-", "pair-", "put-back:"))
+        or bool({"task_description", "domain"} & fields.keys())
+    )
 
 
 def _read_upload(upload: Any, what: str) -> str:
@@ -208,6 +246,17 @@ def _read_upload(upload: Any, what: str) -> str:
             f"{what} {upload.name} is not plain text in UTF-8 (byte {error.start + 1} is not). "
             "Save it as plain text with the encoding UTF-8 and upload it again."
         ) from None
+
+
+def _read_document(upload: Any) -> str:
+    """The text of a document, converted where it is of another kind than text."""
+    if upload.size > MOST_BYTES_TO_CONVERT:
+        most = MOST_BYTES_TO_CONVERT // 1_000_000
+        raise Refused(f"The document is larger than {most} MB. Split it, or give the part that the seeds are about.")
+    try:
+        return converted(upload.name, upload.read(), seconds=_CONVERSION_SECONDS)
+    except DocumentProblem as problem:
+        raise Refused(str(problem)) from None
 
 
 def _as_posted(request: HttpRequest, found: Draft) -> Draft:
@@ -226,11 +275,16 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
         return redirect("contributions:draft_submit", pk=found.pk)
     where = reverse("contributions:draft", args=[found.pk])
     name, _, place = action.partition(":")
+    if name == "put-back":
+        return redirect(f"{where}#seeds-title")
     if name == "seed-add":
         return redirect(f"{where}#seed-{len(found.form['seed_examples'])}")
     if place and name.startswith(("seed-", "pair-")):
-        at = int(place.partition(".")[0]) if place.partition(".")[0].isdecimal() else 0
+        at = documents.number_from_text(place.partition(".")[0]) or 0
         step = {"seed-up": 0, "seed-down": 2, "seed-duplicate": 2, "seed-remove": 0}.get(name, 1)
+        if name.endswith("-remove"):
+            save = found.saves.filter(version=found.version - 1).first()
+            where += f"?removed={save.pk}" if save is not None else ""
         return redirect(f"{where}#seed-{max(at + step, 1)}")
     if name.startswith("source-"):
         return redirect(f"{where}#sources")
@@ -247,49 +301,68 @@ def draft_check(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"draft": found, "tab": tab}
     status = 200
     try:
-        changes = DraftChanges(text=request.POST.get("text", "")) if tab == "yaml" else _changes(request, found)
+        changes = DraftChanges(text=request.POST.get("text")) if tab == "yaml" else _changes(request, found)
         services.draft_save(
             draft=found, by=request.user, version=_version(request), changes=changes, now=timezone.now()
         )
-    except ChangedMeanwhile as refused:
-        stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
-        context |= {"refused": refused.sentence, "overtaken": True, "stored_version": stored}
-        status = 409
     except Refused as refused:
-        context |= {"refused": refused.sentence}
+        context["refused"] = refused.sentence
         status = 422
+        if isinstance(refused, ChangedMeanwhile):
+            stored = Draft.objects.filter(pk=pk).values_list("version", flat=True).first()
+            context |= {"overtaken": True, "stored_version": stored}
+            status = 409
+        # The problems shown are those of what stands on the page, not of what is stored.
+        found = _as_yaml(found, request.POST.get("text", "")) if tab == "yaml" else _as_posted(request, found)
     files = services.draft_problems(found)
-    context |= {"problems": files.problems, "editor": editor_for(found, files.problems), "saved_at": found.updated_at}
+    context["editor"] = editor_for(found, files.problems)
     return render(request, "contributions/_checks.html", context, status=status)
 
 
 # --- YAML ---------------------------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     found = draft_or_404(request, pk)
     if request.method != "POST":
+        unwritable = _unwritable(found)
+        if unwritable:
+            messages.warning(request, f"This cannot be written as YAML yet. {unwritable}")
+            return redirect("contributions:draft", pk=pk)
         return _show_yaml(request, found, _text(found))
-    text = request.POST.get("text", "")
+    text = request.POST.get("text")
     action = request.POST.get("action", "save")
     upload = request.FILES.get("file")
     try:
         if upload is not None:
             text = _read_upload(upload, "The file")
+        elif action == "upload":
+            raise Refused("Choose a file first, then press the button again.")
         services.draft_save(
-            draft=found, by=request.user, version=_version(request), changes=DraftChanges(text=text), now=timezone.now()
+            draft=found,
+            by=request.user,
+            version=_version(request),
+            changes=DraftChanges(text=text),
+            because="upload" if upload is not None else _because(request, action),
+            now=timezone.now(),
         )
     except Refused as refused:
         status = 409 if isinstance(refused, ChangedMeanwhile) else 422
-        return _show_yaml(request, found, documents.clean(text), refused=refused, status=status)
+        kept = _text(found) if text is None else documents.clean(text)
+        return _show_yaml(request, found, kept, refused=refused, status=status)
     if upload is not None:
         unreadable = _unreadable(found)
         if unreadable:
-            messages.error(request, f"{upload.name} was taken over, but needs mending. {unreadable}")
+            messages.error(
+                request,
+                f"{upload.name} was taken over, but needs mending. {unreadable} "
+                "What stood here before is among the earlier saves.",
+            )
         else:
-            messages.success(request, f"{upload.name} was taken over.")
+            messages.success(request, f"{upload.name} was taken over. What stood here is among the earlier saves.")
         return redirect("contributions:draft_yaml", pk=pk)
     if action == "submit":
         return redirect("contributions:draft_submit", pk=pk)
@@ -304,10 +377,16 @@ def _text(found: Draft) -> str:
     return services.draft_problems(found).qna.decode()
 
 
-def _show_yaml(
-    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
-) -> HttpResponse:
-    shown = Draft(
+def _unwritable(found: Draft) -> str:
+    """Why the form cannot be written as YAML (signs that no file can hold); empty where it can."""
+    if found.written_as == Draft.WrittenAs.YAML:
+        return ""
+    return next((p.message for p in services.draft_problems(found).problems if p.code == "text-unwritable"), "")
+
+
+def _as_yaml(found: Draft, text: str) -> Draft:
+    """The draft as it would be with ``text`` for its YAML, in memory only."""
+    return Draft(
         author=found.author,
         kind=found.kind,
         path=found.path,
@@ -318,11 +397,15 @@ def _show_yaml(
         document_name=found.document_name,
         document_text=found.document_text,
     )
-    files = services.draft_problems(shown)
+
+
+def _show_yaml(
+    request: HttpRequest, found: Draft, text: str, *, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    files = services.draft_problems(_as_yaml(found, text))
     context = {
         "draft": found,
         "text": text,
-        "problems": files.problems,
         "editor": editor_for(found, files.problems),
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
@@ -338,7 +421,7 @@ def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft's YAML as a file."""
     found = draft_or_404(request, pk)
     response = HttpResponse(_text(found), content_type="text/yaml; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{found.name}.yaml"'
+    response["Content-Disposition"] = content_disposition_header(True, f"{found.name}.yaml")
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -346,6 +429,7 @@ def draft_download(request: HttpRequest, pk: int) -> HttpResponse:
 # --- Submitting and discarding ------------------------------------------------------------------
 
 
+@never_cache
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
@@ -382,6 +466,20 @@ def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
         "document_problems": [p for p in files.errors if (p.field or "").startswith("document")],
     }
     return render(request, "contributions/draft_submit.html", context, status=status)
+
+
+@signed_in
+@require_POST
+def draft_detach(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let the next version of what is closed go on as a contribution of its own."""
+    found = draft_or_404(request, pk)
+    try:
+        services.draft_detach(draft=found, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    else:
+        messages.success(request, "This draft is now a contribution of its own. Read it through, then submit it.")
+    return redirect("contributions:draft", pk=pk)
 
 
 @signed_in

@@ -6,34 +6,39 @@ Fields for whoever drives these pages without a browser (POST, with the CSRF tok
     ``verdict`` (``approve``, ``request_changes`` or ``reject``), ``revision`` (the number that the page showed),
     ``reason`` and ``canned`` (one of them needed unless approving), ``filter`` (the queue's query, to land on the
     next of it). Answers with a redirect to the next submission, or to the queue where none is left.
+``contributions:decide_all``
+    ``filter`` (the queue's query), ``verdict`` (as above, or ``claim``), ``reason`` and ``canned``, ``seen_until``
+    (as the page gave it). Answers with the report.
 ``contributions:claim``
     ``take_over`` (any value) takes it from a reviewer who has claimed it. ``contributions:release`` has no fields.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from taxonomy_app.contributions import services
+from taxonomy_app.contributions import bulk, services
 from taxonomy_app.contributions.alike import alike_seeds
 from taxonomy_app.contributions.forms import CANNED_REASONS, DecisionForm
-from taxonomy_app.contributions.models import Decision, Kind, State, Submission
+from taxonomy_app.contributions.models import Decision, Kind, SavedFilter, State, Submission
 from taxonomy_app.contributions.problems import Refused
+from taxonomy_app.contributions.queue import AGES, CLAIMS, SORTS, QueueFilter
 from taxonomy_app.contributions.shown import revision_shown, timeline
 from taxonomy_app.people.permissions import reviewer_required
 from taxonomy_app.tree.models import Branch
 
 PAGE = 25
-FILTERS = ("state", "branch", "kind", "author", "q", "claim")
+LONGEST_FILTER = 2_000
 
 DECIDE = {
     Decision.Verdict.APPROVE: (services.submission_approve, "approved. It is on its way into the taxonomy"),
@@ -42,57 +47,56 @@ DECIDE = {
 }
 
 
-def filtered(parameters: QueryDict, user: Any) -> tuple[QuerySet[Submission], dict[str, str]]:
-    """The submissions that the address's parameters ask for, and the parameters that were understood."""
-    chosen = {name: parameters.get(name, "").strip()[:100] for name in FILTERS}
-    chosen["state"] = chosen["state"] if chosen["state"] in (*State.values, "all") else State.SUBMITTED
-    rows = Submission.objects.select_related("author", "claimed_by")
-    if chosen["state"] != "all":
-        rows = rows.filter(state=chosen["state"])
-    if chosen["branch"] in Branch.values:
-        rows = rows.filter(branch=chosen["branch"])
-    if chosen["kind"] in Kind.values:
-        rows = rows.filter(kind=chosen["kind"])
-    if chosen["author"]:
-        rows = rows.filter(Q(author__username__iexact=chosen["author"]) | Q(author__name__icontains=chosen["author"]))
-    for word in chosen["q"].split()[:6]:
-        rows = rows.filter(Q(path__icontains=word) | Q(summary__icontains=word))
-    if chosen["claim"] == "mine":
-        rows = rows.filter(claimed_by=user)
-    elif chosen["claim"] == "free":
-        rows = rows.unclaimed(now=timezone.now())
-    return rows.order_by("submitted_at", "id"), chosen
-
-
 @reviewer_required
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
-    rows, chosen = filtered(request.GET, request.user)
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    chosen = QueueFilter.parse(request.GET)
     now = timezone.now()
+    page = Paginator(chosen.rows(user=request.user, now=now), PAGE).get_page(request.GET.get("page"))
     for one in page.object_list:
         one.taken = one.claimed_by_other(request.user, now=now)
         one.own = one.author_id == request.user.pk
     context = {
         "page": page,
         "chosen": chosen,
-        "filter": _query(chosen),
+        "filter": chosen.query(),
         "states": State.choices,
         "branches": Branch.choices,
         "kinds": Kind.choices,
-        "filtered": any(chosen[name] for name in FILTERS if name != "state") or chosen["state"] != State.SUBMITTED,
+        "ages": [(value, words) for value, (words, _) in AGES.items()],
+        "claims": CLAIMS.items(),
+        "sorts": [(value, words) for value, (words, _) in SORTS.items()],
+        "saved": SavedFilter.objects.filter(person=request.user),
     }
     template = "contributions/_queue_rows.html" if request.htmx else "contributions/queue.html"  # type: ignore[attr-defined]  # django-htmx
     return render(request, template, context)
 
 
-def _query(chosen: dict[str, str]) -> str:
-    """The filter as a query string, what is as always left out."""
-    query = QueryDict(mutable=True)
-    for name in FILTERS:
-        if chosen[name] and not (name == "state" and chosen[name] == State.SUBMITTED):
-            query[name] = chosen[name]
-    return query.urlencode()
+@reviewer_required
+@require_POST
+def filter_save(request: HttpRequest) -> HttpResponse:
+    """Keep the queue's filter under a name."""
+    chosen = QueueFilter.parse(QueryDict(request.POST.get("filter", "")[:LONGEST_FILTER]))
+    try:
+        services.filter_save(person=request.user, name=request.POST.get("name", ""), query=chosen.query())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    return redirect(_queue_address(chosen))
+
+
+@reviewer_required
+@require_POST
+def filter_forget(request: HttpRequest, pk: int) -> HttpResponse:
+    """Forget one of one's own saved filters."""
+    found = get_object_or_404(SavedFilter, pk=pk, person=request.user)
+    services.filter_forget(saved=found, by=request.user)
+    messages.success(request, f"The filter {found.name} is forgotten.")
+    return redirect("contributions:queue")
+
+
+def _queue_address(chosen: QueueFilter) -> str:
+    query = chosen.query()
+    return reverse("contributions:queue") + (f"?{query}" if query else "")
 
 
 def reviewed_or_404(pk: int) -> Submission:
@@ -110,7 +114,7 @@ def _show(
 ) -> HttpResponse:
     revision = found.revisions.get(number=found.revision_number)
     shown = revision_shown(found, revision)
-    rows, chosen = filtered(_filter_of(request), request.user)
+    chosen = _filter_of(request)
     now = timezone.now()
     context = {
         "submission": found,
@@ -124,15 +128,16 @@ def _show(
         "canned": CANNED_REASONS,
         "posted": form.data if form is not None else {},
         "refused": refused,
-        "filter": _query(chosen),
-        "next": _next(rows, found, request.user),
+        "filter": chosen.query(),
+        "next": chosen.following(found, user=request.user, now=now),
     }
     return render(request, "contributions/review.html", context, status=status)
 
 
-def _filter_of(request: HttpRequest) -> QueryDict:
+def _filter_of(request: HttpRequest) -> QueueFilter:
     """The queue's filter: in the address of the review page, or posted along with a decision."""
-    return QueryDict(request.POST["filter"][:500]) if "filter" in request.POST else request.GET
+    posted = request.POST.get("filter")
+    return QueueFilter.parse(request.GET if posted is None else QueryDict(posted[:LONGEST_FILTER]))
 
 
 def _why_not(found: Submission, user: Any) -> str:
@@ -142,14 +147,6 @@ def _why_not(found: Submission, user: Any) -> str:
     if found.state != State.SUBMITTED:
         return f"There is nothing to decide: {found.get_state_display().lower()}."
     return ""
-
-
-def _next(rows: QuerySet[Submission], found: Submission, user: Any) -> Submission | None:
-    """The next one of the filter that this reviewer could decide; from the top when the end is reached."""
-    open_rows = rows.filter(state=State.SUBMITTED).exclude(author=user).exclude(pk=found.pk)
-    open_rows = open_rows.unclaimed(now=timezone.now(), by=user)
-    later = Q(submitted_at__gt=found.submitted_at) | Q(submitted_at=found.submitted_at, id__gt=found.pk)
-    return open_rows.filter(later).first() or open_rows.first()
 
 
 @reviewer_required
@@ -172,12 +169,79 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         status = 409 if isinstance(refused, services.ChangedMeanwhile) else 422
         return _show(request, reviewed_or_404(pk), form=form, refused=refused.sentence, status=status)
     messages.success(request, f"{found.number} {found.name}: {words}.")
-    rows, chosen = filtered(_filter_of(request), request.user)
-    following = _next(rows, found, request.user)
-    query = _query(chosen)
+    chosen = _filter_of(request)
+    following = chosen.following(found, user=request.user, now=timezone.now())
     if following is None:
-        return redirect(reverse("contributions:queue") + (f"?{query}" if query else ""))
+        return redirect(_queue_address(chosen))
+    query = chosen.query()
     return redirect(reverse("contributions:review", args=[following.pk]) + (f"?{query}" if query else ""))
+
+
+BULK = (
+    (bulk.CLAIM, "Claim them"),
+    (Decision.Verdict.APPROVE, "Approve them"),
+    (Decision.Verdict.REQUEST_CHANGES, "Request changes"),
+    (Decision.Verdict.REJECT, "Reject them"),
+)
+
+
+@reviewer_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def decide_all(request: HttpRequest) -> HttpResponse:
+    """One decision on everything that the filter matches: asked for, then told item by item."""
+    chosen = _filter_of(request)
+    now = timezone.now()
+    # What came in after the page was shown was not seen and is left for the next time.
+    seen = Q(submitted_at__lte=_seen_until(request, now=now))
+    rows = chosen.rows(user=request.user, now=now).filter(seen)
+    decidable = chosen.decidable(user=request.user, now=now).filter(seen)
+    count = decidable.count()
+    context: dict[str, Any] = {
+        "chosen": chosen,
+        "filter": chosen.query(),
+        "queue": _queue_address(chosen),
+        "choices": BULK,
+        "canned": CANNED_REASONS,
+        "posted": request.POST,
+        "most": bulk.MOST_AT_ONCE,
+    }
+    if request.method == "POST" and request.POST.get("verdict") in dict(BULK):
+        reason = "\n".join(filter(None, (request.POST.get(name, "").strip() for name in ("canned", "reason"))))
+        try:
+            context["result"] = bulk.submissions_decide(
+                submissions=[
+                    *decidable[: bulk.MOST_AT_ONCE],
+                    *rows.exclude(pk__in=decidable.values("pk").order_by())[: bulk.MOST_AT_ONCE],
+                ],
+                reviewer=request.user,
+                verdict=request.POST["verdict"],
+                reason=reason,
+                now=now,
+            )
+        except Refused as refused:
+            context["refused"] = refused.sentence
+        else:
+            context["left"] = max(count - bulk.MOST_AT_ONCE, 0)
+            context["verdict"] = dict(BULK)[request.POST["verdict"]]
+            return render(request, "contributions/decided_all.html", context)
+    elif request.method == "POST":
+        context["refused"] = "Choose what should be done with them."
+    context |= {
+        "count": count,
+        "left_out": rows.count() - count,
+        "first": decidable[:10],
+        "seen_until": _seen_until(request, now=now).isoformat(),
+    }
+    return render(request, "contributions/decide_all.html", context, status=422 if "refused" in context else 200)
+
+
+def _seen_until(request: HttpRequest, *, now: datetime) -> datetime:
+    """The moment at which the page was shown that a decision on all comes from."""
+    try:
+        shown = datetime.fromisoformat(request.POST.get("seen_until", ""))
+    except ValueError:
+        return now
+    return min(shown, now) if shown.tzinfo is not None else now
 
 
 @reviewer_required
@@ -205,8 +269,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _back_to_review(request: HttpRequest, found: Submission) -> HttpResponse:
-    _, chosen = filtered(_filter_of(request), request.user)
-    query = _query(chosen)
+    query = _filter_of(request).query()
     return redirect(reverse("contributions:review", args=[found.pk]) + (f"?{query}" if query else ""))
 
 

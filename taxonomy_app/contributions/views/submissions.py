@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
-from taxonomy_app.contributions.comparison import leaf_compare
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
 from taxonomy_app.contributions.models import CLOSED, Draft, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
@@ -34,7 +33,7 @@ def submission_or_404(request: HttpRequest, pk: int) -> Submission:
 @signed_in
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    drafts = list(Draft.objects.visible_for(request.user).select_related("submission")[:100])
+    drafts = Paginator(Draft.objects.visible_for(request.user).listed(), PAGE).get_page(request.GET.get("drafts"))
     submissions = Submission.objects.filter(author=request.user).order_by("-updated_at", "-id")
     state = request.GET.get("state", "")
     if state in State.values:
@@ -54,6 +53,7 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
     own = found.author_id == request.user.pk
     insider = own or (request.user.is_authenticated and request.user.can_review)
+    overtaken = found.state == State.CONFLICT
     revision = found.revisions.get(number=found.revision_number)
     context: dict[str, Any] = {
         "submission": found,
@@ -66,24 +66,10 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline": timeline(found, insider=insider),
         "revision_count": found.revision_number,
         "releases": releases_containing(found, user=request.user),
-        "conflict": _conflict(found) if insider else None,
+        "conflict": found.pending_commits.filter(state="conflict").last() if insider and overtaken else None,
+        "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
-
-
-def _conflict(found: Submission) -> dict[str, Any] | None:
-    """Both versions, where somebody else's change came between."""
-    pending = found.pending_commits.filter(state="conflict").last()
-    if found.state != State.CONFLICT or pending is None:
-        return None
-    theirs = bytes(pending.their_qna).decode("utf-8", "replace")
-    try:
-        their_form, _ = documents.form_from_text(theirs, kind=found.kind, path=pending.path)
-        own_form, _ = documents.form_from_text(pending.revision.qna, kind=found.kind, path=pending.path)
-        comparison = leaf_compare(their_form, own_form)
-    except documents.NotAForm:
-        comparison = None
-    return {"reason": pending.problem, "theirs": theirs, "comparison": comparison}
 
 
 @signed_in
@@ -94,7 +80,14 @@ def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     if found.author_id != request.user.pk and not request.user.can_review and number != found.revision_number:
         raise Http404
     wanted = get_object_or_404(found.revisions, number=number)
-    context = {"submission": found, "revision": wanted, "shown": revision_shown(found, wanted, against="earlier")}
+    context = {
+        "submission": found,
+        "revision": wanted,
+        "number": str(wanted.number),
+        "own": found.author_id == request.user.pk,
+        "insider": found.author_id == request.user.pk or request.user.can_review,
+        "shown": revision_shown(found, wanted, against="earlier"),
+    }
     return render(request, "contributions/revision.html", context)
 
 
@@ -118,6 +111,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
         if found.author_id != request.user.pk:
             raise NotYours
         return render(request, "contributions/withdraw.html", {"submission": found})
+    begun = Draft.objects.filter(submission=found).exists()
     try:
         services.submission_withdraw(
             submission=found, by=request.user, reason=request.POST.get("reason", ""), now=timezone.now()
@@ -125,7 +119,8 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
     else:
-        messages.success(request, "Taken back. What you wrote is still here to read.")
+        more = " The next version that you had begun is among your drafts." if begun else ""
+        messages.success(request, f"Taken back. What you wrote is still here to read.{more}")
     return redirect(found)
 
 
@@ -133,13 +128,14 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def comment(request: HttpRequest, pk: int) -> HttpResponse:
     found = submission_or_404(request, pk)
-    position = request.POST.get("seed", "")
+    seed = documents.number_from_text(request.POST.get("seed", ""))
     try:
         services.comment_add(
             submission=found,
             author=request.user,
             text=request.POST.get("text", ""),
-            seed_position=int(position) if position.isdecimal() and len(position) < 6 else None,
+            revision_number=documents.number_from_text(request.POST.get("revision", "")),
+            seed_position=seed,
             now=timezone.now(),
         )
     except Refused as refused:
@@ -147,4 +143,4 @@ def comment(request: HttpRequest, pk: int) -> HttpResponse:
     where = found.get_absolute_url()
     if request.POST.get("back") == "review" and request.user.can_review:
         where = reverse("contributions:review", args=[found.pk])
-    return redirect(f"{where}#{f'seed-{int(position) + 1}' if position.isdecimal() else 'talk'}")
+    return redirect(f"{where}#{'talk' if seed is None else f'seed-{seed + 1}'}")

@@ -19,7 +19,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from taxonomy_app.tree.models import words
+from taxonomy_app.tree.search_words import mark_words, query_words
 from taxonomy_app.web import icons, states
+from taxonomy_app.web.markdown import rendered
 
 register = template.Library()
 
@@ -142,6 +144,18 @@ def leaf_path(path: str) -> SafeString:
         '<span class="font-mono text-[0.9em]">{}</span>',
         format_html_join(mark_safe("/<wbr>"), "{}", ((segment,) for segment in path.split("/"))),
     )
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """People's words with their Markdown as HTML, sanitised; goes into an element of the class ``rendered``."""
+    return rendered(str(text))
+
+
+@register.filter
+def marked(text: str, words: str) -> SafeString:
+    """The text with the words that were searched for marked."""
+    return mark_words(str(text), query_words(words))
 
 
 @register.filter

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from taxonomy_app.contributions import services
 from taxonomy_app.contributions.models import State, Submission
+from taxonomy_app.contributions.services import DraftChanges
 from tests.leaves import FREEFORM
-from tests.taxonomy_app.contributions.making import PATH, make_draft, make_submission
+from tests.taxonomy_app.contributions.making import PATH, make_draft, make_submission, skill_form
 from tests.taxonomy_app.routing import OWNER, OWNER_AND_REVIEWERS, REVIEWERS, SIGNED_IN, Access, Route, World
 
 
 def prepare(world: World) -> None:
     world.draft = make_draft(world.contributor, now=world.now, path=f"{PATH}_draft")
+    world.draft = services.draft_save(
+        draft=world.draft,
+        by=world.contributor,
+        version=world.draft.version,
+        changes=DraftChanges(form=skill_form("Make a verse about a plant.")),
+        because="upload",
+        now=world.now,
+    )
+    world.saved_filter = services.filter_save(person=world.reviewer, name="Waiting for me", query="claim=mine")
     world.submission = make_submission(world.contributor, now=world.now, path=f"{PATH}_waiting")
     world.in_taxonomy = make_submission(world.contributor, now=world.now, path=f"{PATH}_done")
     Submission.objects.filter(pk=world.in_taxonomy.pk).update(state=State.COMMITTED)
@@ -17,6 +28,10 @@ def prepare(world: World) -> None:
 
 def _draft(world: World) -> list[object]:
     return [world.draft.pk]
+
+
+def _earlier(world: World) -> list[object]:
+    return [world.draft.pk, world.draft.version - 1]
 
 
 def _submission(world: World) -> list[object]:
@@ -44,8 +59,17 @@ ROUTES = {
     "contributions:draft_yaml": Route(args=_draft, get=OWNER, post=OWNER),
     "contributions:draft_download": Route(args=_draft, get=OWNER),
     "contributions:draft_submit": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:draft_saves": Route(args=_draft, get=OWNER),
+    "contributions:draft_earlier": Route(args=_earlier, get=OWNER),
+    "contributions:draft_restore": Route(args=_earlier, post=OWNER),
+    "contributions:draft_detach": Route(args=_draft, post=OWNER),
     "contributions:draft_discard": Route(args=_draft, get=OWNER, post=OWNER),
     "contributions:queue": Route(get=REVIEWERS),
+    "contributions:decide_all": Route(get=REVIEWERS, post=REVIEWERS, data=lambda world: {"verdict": "claim"}),
+    "contributions:filter_save": Route(post=REVIEWERS, data=lambda world: {"name": "Mine", "filter": "claim=mine"}),
+    "contributions:filter_forget": Route(
+        args=lambda world: [world.saved_filter.pk], post=Access("sign-in", "forbidden", "forbidden", "ok", "missing")
+    ),
     "contributions:review": Route(args=_submission, get=REVIEWERS),
     "contributions:claim": Route(args=_submission, post=REVIEWERS),
     "contributions:release": Route(args=_submission, post=REVIEWERS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taxonomy_app.contributions import document as documents
@@ -40,6 +40,8 @@ def test_what_the_form_posts_is_what_was_shown(kind, form):
     assert documents.form_from_fields(fields_of(form), kind=kind, before=before) == form
 
 
+# How quickly examples are made says something of the machine only.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.tuples(words, words), min_size=5, max_size=8, unique=True), words)
 def test_a_form_written_as_yaml_and_read_again_is_the_same_form(pairs, task):
     form = {

@@ -15,7 +15,9 @@ from taxonomy_app.contributions.models import PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import LEASE, outbox_run
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.tree.models import Leaf
+from taxonomy_app.tree.services import index_update
 from taxonomy_repo.leaf import read_leaf
+from taxonomy_repo.store import FileChange, Person
 from tests.leaves import FREEFORM
 from tests.taxonomy_app.contributions.making import (
     DOCUMENT,
@@ -156,6 +158,56 @@ def test_two_new_leaves_of_one_name_do_not_overwrite_each_other(
         approve(submission, reviewer, now=now)
     result = outbox_run(now=now)
     assert (result.committed, result.conflicts) == ([first.pk], [second.pk])
+
+
+@pytest.mark.django_db
+def test_who_came_second_with_a_new_leaf_can_answer_as_often_as_it_takes(
+    taxonomy, contributor, other_contributor, reviewer, now
+):
+    approve(make_submission(contributor, now=now), reviewer, now=now)
+    second = make_submission(other_contributor, now=now, form=_form_of("An other task."))
+    approve(second, reviewer, now=now)
+    outbox_run(now=now)
+    second.refresh_from_db()
+    assert second.state == State.CONFLICT
+    for _ in range(2):
+        draft = services.submission_revise(submission=second, by=other_contributor, now=now)
+        again = submit(draft, now=now)
+        assert again.improves
+        services.submission_request_changes(
+            submission=again,
+            reviewer=reviewer,
+            revision_number=again.revision_number,
+            reason="Once more.",
+            now=now,
+        )
+    again = submit(services.submission_revise(submission=second, by=other_contributor, now=now), now=now)
+    approve(again, reviewer, now=now)
+    assert outbox_run(now=now).committed == [second.pk]
+
+
+@pytest.mark.django_db
+def test_a_change_of_a_leaf_that_was_removed_meanwhile_can_bring_it_back(taxonomy, contributor, reviewer, now):
+    leaf = taxonomy.leaf(FREEFORM)
+    submission = make_improvement(contributor, leaf, now=now, seed=0, answer="Bean,\ngreen.")
+    approve(submission, reviewer, now=now)
+    files = ((f"{FREEFORM}/qna.yaml", leaf.blob), (f"{FREEFORM}/attribution.txt", leaf.attribution_blob))
+    taxonomy.store.commit(
+        [FileChange(path=path, data=None, base_blob=blob) for path, blob in files],
+        author=Person(name="Ines Aldana", email="ines@example.org"),
+        message="Remove it",
+        trailers={},
+        when=now,
+    )
+    index_update(now=now)
+    assert outbox_run(now=now).conflicts == [submission.pk]
+    submission.refresh_from_db()
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    assert draft.is_new_leaf
+    again = submit(draft, now=now)
+    approve(again, reviewer, now=now)
+    assert outbox_run(now=now).committed == [submission.pk]
+    assert b"green." in taxonomy.store.file_at(taxonomy.store.head(), f"{FREEFORM}/qna.yaml")
 
 
 def _form_of(task: str) -> dict:

@@ -184,6 +184,22 @@ def test_an_improvement_that_changes_nothing_is_not_taken(taxonomy, contributor,
     draft = services.draft_improve(author=contributor, leaf=taxonomy.leaf(FREEFORM), now=now)
     with pytest.raises(Refused, match="Nothing is different"):
         submit(draft, now=now)
+    # Laid out otherwise it still says the same.
+    text = f"# a remark\n{draft.text}"
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=DraftChanges(text=text), now=now
+    )
+    with pytest.raises(Refused, match="Nothing is different"):
+        submit(draft, now=now)
+
+
+def test_an_improvement_may_be_of_the_sources_alone(taxonomy, contributor, now):
+    draft = services.draft_improve(author=contributor, leaf=taxonomy.leaf(FREEFORM), now=now)
+    sources = [{**draft.attribution[0], "creators": "Rosa Lind and her class"}]
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=DraftChanges(attribution=sources), now=now
+    )
+    assert "Rosa Lind and her class" in submit(draft, now=now).revisions.get().attribution
 
 
 # --- Deciding
@@ -246,6 +262,16 @@ def test_an_approval_that_fails_half_way_leaves_nothing(taxonomy, contributor, r
     assert Submission.objects.get(pk=submission.pk).state == State.SUBMITTED
     assert not Decision.objects.exists()
     assert submission.events.count() == 1
+
+
+def test_a_new_leaf_is_not_approved_inside_another_new_leaf(taxonomy, contributor, other_contributor, reviewer, now):
+    outer = make_submission(contributor, now=now)
+    inner = make_submission(other_contributor, now=now, path=f"{PATH}/of_one_plant")
+    approve(outer, reviewer, now=now)
+    services.outbox_run(now=now)
+    with pytest.raises(Refused, match="a leaf can hold no other"):
+        approve(inner, reviewer, now=now)
+    assert Submission.objects.get(pk=inner.pk).state == State.SUBMITTED
 
 
 def test_of_two_reviewers_exactly_one_decides_and_the_other_is_told_who(
@@ -318,14 +344,64 @@ def test_what_is_approved_can_no_longer_be_taken_back(taxonomy, contributor, rev
         services.submission_revise(submission=submission, by=contributor, now=now)
 
 
-def test_withdrawing_removes_the_next_draft_and_closes_it(taxonomy, contributor, reviewer, now):
+def test_withdrawing_closes_it_and_keeps_the_next_draft_as_one_of_its_own(taxonomy, contributor, reviewer, now):
     submission = make_submission(contributor, now=now)
-    services.submission_revise(submission=submission, by=contributor, now=now)
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
     services.submission_withdraw(submission=submission, by=contributor, reason="Not mine.", now=now)
     assert submission.state == State.WITHDRAWN
-    assert not Draft.objects.exists()
     with pytest.raises(ChangedMeanwhile, match="withdrew it"):
         approve(submission, reviewer, now=now)
+    draft.refresh_from_db()
+    assert draft.submission is None
+    assert submit(draft, now=now).pk != submission.pk
+
+
+@pytest.mark.parametrize("rejected", [True, False])
+def test_the_next_version_of_what_was_decided_meanwhile_goes_on_on_its_own(
+    taxonomy, contributor, reviewer, now, rejected
+):
+    submission = make_submission(contributor, now=now)
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    with pytest.raises(Refused, match="as it is"):
+        services.draft_detach(draft=draft, by=contributor, now=now)
+    form = {**draft.form, "task_description": "Make a short riddle about a plant."}
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=DraftChanges(form=form), now=now
+    )
+    if rejected:
+        services.submission_reject(
+            submission=submission, reviewer=reviewer, revision_number=1, reason="Too easy.", now=now
+        )
+    else:
+        approve(submission, reviewer, now=now)
+    draft = Draft.objects.get(pk=draft.pk)
+    with pytest.raises(ChangedMeanwhile):
+        submit(draft, now=now)
+    if not rejected:
+        with pytest.raises(Refused, match="in a moment"):
+            services.draft_detach(draft=draft, by=contributor, now=now)
+        services.outbox_run(now=now)
+        draft = Draft.objects.get(pk=draft.pk)
+    with pytest.raises(NotYours):
+        services.draft_detach(draft=draft, by=reviewer, now=now)
+    own = submit(services.draft_detach(draft=draft, by=contributor, now=now), now=now)
+    assert own.pk != submission.pk
+    assert own.improves is not rejected
+    approve(own, reviewer, now=now)
+    assert services.outbox_run(now=now).committed == [own.pk]
+
+
+def test_a_new_leaf_that_was_asked_to_go_elsewhere_can(taxonomy, contributor, reviewer, now):
+    submission = make_submission(contributor, now=now)
+    services.submission_request_changes(
+        submission=submission, reviewer=reviewer, revision_number=1, reason="It belongs to garden.", now=now
+    )
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    elsewhere = "compositional_skills/garden/seed_riddles"
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=DraftChanges(path=elsewhere), now=now
+    )
+    assert submit(draft, now=now).path == elsewhere
 
 
 # --- Claims
@@ -368,6 +444,24 @@ def test_comments_belong_to_the_revision_and_a_seed_that_exists(taxonomy, contri
         services.comment_add(submission=submission, author=reviewer, text="?", seed_position=5, now=now)
     with pytest.raises(Refused, match="Write something"):
         services.comment_add(submission=submission, author=reviewer, text=" ", now=now)
+    with pytest.raises(Refused, match="4,000 characters"):
+        services.comment_add(submission=submission, author=reviewer, text="x" * 4001, now=now)
+
+
+def test_a_comment_stays_with_the_revision_that_was_read(taxonomy, contributor, reviewer, now):
+    submission = make_submission(contributor, now=now, form=skill_form(count=7))
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    form = {**draft.form, "seed_examples": draft.form["seed_examples"][:5]}
+    draft = services.draft_save(draft=draft, by=contributor, version=1, changes=DraftChanges(form=form), now=now)
+    submission = submit(draft, now=now)
+    comment = services.comment_add(
+        submission=submission, author=reviewer, text="Is this so?", revision_number=1, seed_position=6, now=now
+    )
+    assert (comment.revision_number, comment.seed_position) == (1, 6)
+    with pytest.raises(Refused, match="does not exist"):
+        services.comment_add(
+            submission=submission, author=reviewer, text="?", revision_number=2, seed_position=6, now=now
+        )
 
 
 def test_history_is_only_ever_added_to(taxonomy, contributor, reviewer, now):

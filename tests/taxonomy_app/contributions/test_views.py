@@ -10,10 +10,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.models import Decision, Draft, PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import outbox_run
 from tests.leaves import FREEFORM
+from tests.papers import pdf
 from tests.taxonomy_app.contributions.making import (
     DOCUMENT,
     KNOWLEDGE_PATH,
@@ -116,6 +118,21 @@ def test_a_knowledge_leaf_with_an_uploaded_document(taxonomy, contributor, clien
     assert Submission.objects.get().path == KNOWLEDGE_PATH
 
 
+def test_an_uploaded_document_of_another_kind_becomes_text(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now, path=KNOWLEDGE_PATH)
+    client = client_for(contributor)
+    upload = SimpleUploadedFile("My Compost.pdf", pdf("Compost is ready when it smells of earth."))
+    client.post(draft_url(draft), {"version": draft.version, "action": "save", "document_file": upload})
+    draft.refresh_from_db()
+    assert draft.document_name == "my-compost-pdf.md"
+    assert draft.document_text == "Compost is ready when it smells of earth.\n"
+    scan = SimpleUploadedFile("scan.pdf", pdf("", picture=True))
+    answer = client.post(draft_url(draft), {"version": draft.version, "document_file": scan, "domain": "Newly typed"})
+    assert answer.status_code == 422
+    assert "scan.pdf has only pictures of pages and no text." in answer.content.decode()
+    assert "Newly typed" in answer.content.decode()
+
+
 def test_a_document_that_is_no_text_is_refused_and_nothing_else_is_lost(taxonomy, contributor, client_for, now):
     draft = make_draft(contributor, now=now, path=KNOWLEDGE_PATH)
     upload = SimpleUploadedFile("scan.md", b"\xff\xd8\xff\xe0")
@@ -123,7 +140,7 @@ def test_a_document_that_is_no_text_is_refused_and_nothing_else_is_lost(taxonomy
         draft_url(draft), {"version": draft.version, "document_file": upload, "domain": "Newly typed"}
     )
     assert answer.status_code == 422
-    assert "is not plain text in UTF-8" in answer.content.decode()
+    assert "scan.md is not written in UTF-8." in answer.content.decode()
     assert "Newly typed" in answer.content.decode()
 
 
@@ -272,6 +289,41 @@ def test_an_upload_that_is_not_text_leaves_the_draft_as_it_was(taxonomy, contrib
     assert Draft.objects.get(pk=draft.pk).version == draft.version
 
 
+def test_taking_over_no_file_says_so_and_keeps_what_is_typed(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    answer = client_for(contributor).post(
+        draft_url(draft, "draft_yaml"), {"version": draft.version, "text": "typed: here", "action": "upload"}
+    )
+    assert answer.status_code == 422
+    assert "Choose a file first" in answer.content.decode()
+    assert "typed: here" in answer.content.decode()
+
+
+def test_a_save_that_brings_no_text_empties_nothing(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    client = client_for(contributor)
+    client.post(draft_url(draft, "draft_yaml"), {"version": draft.version})
+    client.post(draft_url(draft, "draft_check"), {"version": draft.version + 1, "tab": "yaml"})
+    draft.refresh_from_db()
+    assert (draft.form, draft.written_as) == (skill_form(), "form")
+
+
+def test_what_no_file_can_hold_is_mended_in_the_form_before_it_is_shown_as_yaml(taxonomy, contributor, client_for, now):
+    form = skill_form()
+    form["seed_examples"][1]["answer"] = "From a page\x0cof a book."
+    draft = make_draft(contributor, now=now, form=form)
+    answer = client_for(contributor).get(draft_url(draft, "draft_yaml"), follow=True)
+    assert answer.redirect_chain[0][0] == draft_url(draft)
+    assert "cannot be written as YAML yet" in answer.content.decode()
+    assert "of a book." in answer.content.decode()
+
+
+def test_a_browser_asks_again_for_a_draft_that_it_has_seen(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    for name in ("draft", "draft_yaml", "draft_submit"):
+        assert "no-store" in client_for(contributor).get(draft_url(draft, name))["Cache-Control"]
+
+
 def test_a_good_upload_is_the_form_as_well(taxonomy, contributor, client_for, now):
     source = make_draft(contributor, now=now, form=skill_form("From a file."))
     client = client_for(contributor)
@@ -379,6 +431,7 @@ def test_the_second_of_two_reviewers_reads_who_was_first_and_keeps_the_reason(
     answer = client_for(administrator).post(url, {"verdict": "reject", "revision": 1, "reason": "I think not."})
     assert answer.status_code == 409
     assert "Emeka Obi approved it" in answer.content.decode()
+    assert "I think not." in answer.content.decode()
     assert PendingCommit.objects.count() == 1
 
 
@@ -430,14 +483,92 @@ def test_others_read_what_is_in_the_taxonomy_but_not_what_was_said_about_it(
 ):
     submission = make_submission(contributor, now=now)
     services.comment_add(submission=submission, author=reviewer, text="Between us.", now=now)
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    services.draft_submit(
+        draft=draft, by=contributor, version=draft.version, sign_off=True, message="Only for you.", now=now
+    )
+    submission.refresh_from_db()
     assert client_for(other_contributor).get(submission.get_absolute_url()).status_code == 404
-    services.submission_approve(submission=submission, reviewer=reviewer, revision_number=1, now=now)
+    services.submission_approve(submission=submission, reviewer=reviewer, revision_number=2, now=now)
     outbox_run(now=now)
+    version = reverse("contributions:revision", args=[submission.pk, 2])
+    assert "Only for you." in client_for(reviewer).get(version).content.decode()
+    assert "Only for you." not in client_for(other_contributor).get(version).content.decode()
     for person in (other_contributor, None):
         page = client_for(person).get(submission.get_absolute_url()).content.decode()
         assert "my name is kale." in page
         assert "Between us." not in page
         assert "rosa@example.org" not in page
+
+
+def test_what_could_not_be_committed_is_told_to_those_concerned(
+    taxonomy, contributor, other_contributor, reviewer, administrator, client_for, now, monkeypatch
+):
+    submission = make_submission(contributor, now=now)
+    services.submission_approve(submission=submission, reviewer=reviewer, revision_number=1, now=now)
+
+    def full_disk(self, changes, **fields):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(taxonomy.store), "commit", full_disk)
+    outbox_run(now=now)
+    page = client_for(contributor).get(submission.get_absolute_url()).content.decode()
+    assert "could not be put into the taxonomy so far (1 try)" in page
+    assert "No space left" not in page
+    assert "No space left" in client_for(reviewer).get(submission.get_absolute_url()).content.decode()
+    assert "No space left" in client_for(administrator).get("/").content.decode()
+    monkeypatch.undo()
+    outbox_run(now=now + timedelta(hours=2))
+    assert "could not be put" not in client_for(contributor).get(submission.get_absolute_url()).content.decode()
+    assert "No space left" not in client_for(administrator).get("/").content.decode()
+
+
+def test_all_drafts_are_listed_page_by_page(taxonomy, contributor, client_for, now):
+    for number in range(30):
+        make_draft(contributor, now=now, path=f"{PATH}_{number}")
+    client = client_for(contributor)
+    url = reverse("contributions:mine")
+    first, second = (client.get(url, {"drafts": page}).content.decode() for page in (1, 2))
+    assert "1–25 of 30" in first
+    assert "26–30 of 30" in second
+
+
+# --- What no page of this site sends
+
+
+@pytest.mark.parametrize(
+    "action", ["seed-up:" + "9" * 5000, "pair-remove:0." + "9" * 5000, "source-remove:" + "9" * 5000, "seed-up:²"]
+)
+def test_a_button_that_no_page_has_changes_nothing(taxonomy, contributor, client_for, now, action):
+    draft = make_draft(contributor, now=now)
+    fields = fields_of(draft.form)
+    answer = client_for(contributor).post(draft_url(draft), {"version": draft.version, "action": action, **fields})
+    assert answer.status_code == 302
+    assert Draft.objects.get(pk=draft.pk).form == draft.form
+
+
+def test_signs_that_no_keyboard_has_are_left_out_of_filters(taxonomy, contributor, reviewer, client_for, now):
+    one = make_submission(contributor, now=now)
+    client = client_for(reviewer)
+    page = client.get(reverse("contributions:queue"), {"q": "ridd\x00les", "author": "ro\x00sa"}).content.decode()
+    assert reverse("contributions:review", args=[one.pk]) in page
+    assert client.get(reverse("contributions:places"), {"kind": "freeform", "folder": "wri\x00"}).status_code == 200
+    comment = reverse("contributions:comment", args=[one.pk])
+    assert client.post(comment, {"text": "Well.", "seed": "9" * 5000}).status_code == 302
+
+
+def test_more_seeds_than_a_page_can_hold_stay_in_yaml(taxonomy, contributor, client_for, now):
+    draft = make_draft(contributor, now=now)
+    many = {**skill_form(), "seed_examples": skill_form()["seed_examples"] * 101}
+    text = documents.write_leaf(documents.leaf_from_form(many, kind="freeform")).decode()
+    client = client_for(contributor)
+    client.post(draft_url(draft, "draft_yaml"), {"version": draft.version, "text": text})
+    answer = client.get(draft_url(draft), follow=True)
+    assert answer.redirect_chain[0][0] == draft_url(draft, "draft_yaml")
+    assert "505 seeds; the form holds 500" in answer.content.decode()
+    answer = client.post(draft_url(draft), {"version": draft.version + 1, **fields_of(many)})
+    assert answer.status_code == 422
+    assert Draft.objects.get(pk=draft.pk).text == text
 
 
 # --- Constant queries

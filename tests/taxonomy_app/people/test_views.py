@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from taxonomy_app.people import throttling
+from taxonomy_app.people import services, throttling
 from taxonomy_app.people.models import RoleChange, User
 from tests.conftest import PASSWORD
 
@@ -98,6 +99,15 @@ def test_a_registration_with_mistakes_keeps_what_was_typed_but_the_password(cont
     assert "under-the-old-oak" not in text
 
 
+def test_who_registers_at_the_second_try_still_lands_where_they_wanted(contributor: User, client: Client) -> None:
+    wanted = reverse("contributions:new")
+    address = f"{reverse('people:register')}?next={wanted}"
+    data = {"name": "Lena", "username": "rosa", "email": "lena@example.org", "password": "under-the-old-oak"}
+    again = client.post(address, {**data, "next": wanted})
+    assert f'name="next" value="{wanted}"' in again.content.decode()
+    assert client.post(address, {**data, "username": "lena", "next": wanted}).url == wanted
+
+
 def test_on_a_closed_site_nobody_registers(settings: Any, client: Client) -> None:
     settings.PUBLIC = False
     answer = client.post(
@@ -152,6 +162,20 @@ def test_a_link_to_choose_a_password_works_once(
     again = Client().post(link[1], {"password": "under-another-oak"})
     assert again.status_code == 404
     assert User.objects.get(username="lena").check_password("under-the-old-oak")
+
+
+def test_a_link_into_an_account_is_recorded_and_a_closed_account_gets_none(
+    contributor: User, administrator: User, client_for: Callable[..., Client], now: datetime
+) -> None:
+    client = client_for(administrator)
+    assert client.post(reverse("people:password_link", args=["rosa"])).status_code == 200
+    made = RoleChange.objects.get()
+    assert (made.action, made.person, made.changed_by) == ("password_link", contributor, administrator)
+    assert "Link to choose a password made" in client.get(contributor.get_absolute_url()).content.decode()
+    services.person_close(person=contributor, by=administrator, now=now)
+    page = client.post(reverse("people:password_link", args=["rosa"]), follow=True).content.decode()
+    assert "This account is closed. Open it again first" in page
+    assert RoleChange.objects.filter(action="password_link").count() == 1
 
 
 def test_an_administrator_changes_a_role_and_the_history_says_so(

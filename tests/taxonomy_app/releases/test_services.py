@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from taxonomy_app.releases import services
+from taxonomy_app.releases import services, tasks
 from taxonomy_app.releases.models import (
     BenchmarkComparison,
     BenchmarkScore,
@@ -169,6 +169,23 @@ def test_publishing_shows_a_release_to_visitors_and_is_recorded_once(release, ad
     services.release_publish(release=release, actor=administrator, now=NOW)
     assert Release.objects.visible_for(None).get() == release
     assert list(release.events.values_list("kind", "actor")) == [("created", None), ("published", administrator.pk)]
+
+
+def test_publishing_asks_for_the_tag_and_the_task_makes_it_once(
+    taxonomy, administrator, monkeypatch, django_capture_on_commit_callbacks
+):
+    sent = []
+    monkeypatch.setattr(services.broker, "task_send", sent.append)
+    release = make_release(administrator, {HAIKU: (LOW, HIGH)}, commit=taxonomy.commit)
+    elsewhere = make_release(administrator, {TIDES: (LOW, HIGH)}, commit="d" * 40)
+    assert services.releases_tag() == []
+    with django_capture_on_commit_callbacks(execute=True):
+        services.release_publish(release=release, actor=administrator, now=NOW)
+        services.release_publish(release=elsewhere, actor=administrator, now=NOW)
+    assert sent == [tasks.tag.name] * 2
+    tasks.tag()
+    assert taxonomy.store.tags() == {"release-1": taxonomy.commit}
+    assert services.releases_tag() == []
 
 
 def test_only_a_published_release_becomes_current(release, administrator):

@@ -16,6 +16,9 @@ ROUTES = {
     "tree:leaf": Route(args=_leaf, get=EVERYBODY),
     "tree:history": Route(args=_leaf, get=EVERYBODY),
     "tree:download": Route(args=_leaf, get=EVERYBODY),
+    "tree:version": Route(args=lambda world: [*_leaf(world), 0], get=EVERYBODY),
+    "tree:related": Route(args=_leaf, get=EVERYBODY),
+    "tree:places": Route(get=EVERYBODY, query=lambda world: {"text": "Rhymes about plants"}),
     "tree:document": Route(args=lambda world: [world.taxonomy.leaf(KNOWLEDGE).leaf_id, DOCUMENT_NAME], get=EVERYBODY),
     "tree:at_path": Route(args=lambda world: [FREEFORM], get=EVERYBODY),
 }

@@ -6,10 +6,13 @@ import io
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
+from taxonomy_app.celery import app
 from taxonomy_app.tree.models import IndexState, Leaf
-from taxonomy_app.tree.tasks import index
+from taxonomy_app.tree.tasks import index, maintain
+from taxonomy_repo.maintenance import Stored, stored
 from tests.conftest import Taxonomy
 from tests.taxonomy_app.tree.test_services import commit, document
 
@@ -51,3 +54,19 @@ def test_the_task_brings_the_index_forward(taxonomy: Taxonomy) -> None:
     index()
     assert IndexState.objects.get().commit == made
     assert index.name == "seedbed.tree.index"
+
+
+def test_the_task_tidies_both_repositories_where_they_need_it(
+    taxonomy: Taxonomy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maintain()
+    assert stored(taxonomy.store.repository).packs == 0
+    monkeypatch.setattr("taxonomy_repo.maintenance.MOST_LOOSE", 1)
+    maintain()
+    for repository in (taxonomy.store.repository, taxonomy.documents.repository):
+        assert stored(repository) == Stored(0, 1)
+
+
+def test_every_task_of_the_schedule_exists() -> None:
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} <= set(app.tasks)

@@ -13,11 +13,14 @@ from django.urls import reverse
 
 from taxonomy_app.contributions.models import Submission
 from taxonomy_app.people.models import User
-from taxonomy_app.tree import services
+from taxonomy_app.tree import queries, services
 from taxonomy_app.tree.models import Leaf
+from taxonomy_app.tree.similarity import nearest
+from taxonomy_app.tree.similarity.vectors import vectors_update
 from taxonomy_repo.store import FileChange, Person
 from tests.conftest import Taxonomy
 from tests.leaves import DOCUMENT_NAME, FREEFORM, GROUNDED, KNOWLEDGE
+from tests.taxonomy_app.tree.test_leaf_states import submit
 from tests.taxonomy_app.tree.test_services import commit, document
 
 pytestmark = pytest.mark.django_db
@@ -49,11 +52,13 @@ def test_a_folder_opens_as_a_fragment_and_as_a_page(taxonomy: Taxonomy, client: 
     assert 'aria-current="page"' in page
 
 
-@pytest.mark.parametrize("path", ["nowhere", "../etc", "compositional_skills/w%", ""])
+@pytest.mark.parametrize("path", ["nowhere", "../etc", "compositional_skills/w%", "know\0ledge", ""])
 def test_a_folder_that_is_not_there_is_not_found(path: str, taxonomy: Taxonomy, client: Client) -> None:
     assert client.get(reverse("tree:folder"), {"path": path}).status_code == 404
     if path:
         assert client.get(reverse("tree:home"), {"at": path}).status_code == 404
+        assert client.get(reverse("tree:at_path", args=[path])).status_code == 404
+    assert client.get(reverse("tree:home"), {"q": "a\0b"}).status_code == 200
 
 
 def test_a_search_keeps_its_words_and_says_when_nothing_is_found(taxonomy: Taxonomy, client: Client) -> None:
@@ -63,6 +68,104 @@ def test_a_search_keeps_its_words_and_says_when_nothing_is_found(taxonomy: Taxon
     assert "No leaf has these words" in text_of(client, reverse("tree:home"), q="submarine")
     assert "Seed banks" in text_of(client, reverse("tree:home"), kind="knowledge")
     assert "Plant rhymes" not in text_of(client, reverse("tree:home"), branch="knowledge")
+
+
+def test_a_search_without_a_result_shows_leaves_that_are_about_it(
+    taxonomy: Taxonomy, client: Client, now: datetime
+) -> None:
+    vectors_update(now=now)
+    nearest.forget()
+    page = text_of(client, reverse("tree:home"), q="rhyming plantlets submarine")
+    assert "No leaf has these words" in page
+    assert "About something like it" in page
+    assert taxonomy.leaf(FREEFORM).get_absolute_url() in page
+
+
+def test_a_search_is_narrowed_in_the_address_and_says_what_it_does_not_understand(
+    taxonomy: Taxonomy, contributor: User, client_for: Callable[..., Client]
+) -> None:
+    client = client_for(contributor)
+    page = text_of(client, reverse("tree:home"), author="tomás", place="compositional_skills/writing")
+    assert "1 leaf found." in page
+    assert "<details open>" in page
+    assert "No leaf is like that" in text_of(client, reverse("tree:home"), state="open")
+    wrong = text_of(client, reverse("tree:home"), kind="tree", q="kale")
+    assert "Select a valid choice" in wrong
+    assert "found" not in wrong.partition("<main")[2].partition("</form>")[2]
+    # What waits for review is not told to visitors, not even by asking for it.
+    assert "Select a valid choice" in text_of(client_for(None), reverse("tree:home"), state="open")
+
+
+def test_a_folder_with_very_many_leaves_is_shown_piece_by_piece(
+    taxonomy: Taxonomy, client: Client, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "LEAVES_SHOWN", 3)
+    folder = "compositional_skills/many"
+    commit(taxonomy, {f"{folder}/leaf_{n}/qna.yaml": document(f"Task {n}") for n in range(7)})
+    services.index_update(now=now)
+    pieces = [text_of(client, reverse("tree:folder"), path=folder, piece=str(piece)) for piece in (1, 2, 3)]
+    assert [piece.count("tree-leaf") - piece.count("Show more") for piece in pieces] == [3, 3, 1]
+    assert ["Show more" in piece for piece in pieces] == [True, True, False]
+    assert "<ul" not in pieces[1]
+    page = text_of(client, reverse("tree:home"), at=folder, piece="2")
+    assert "Leaf 3" in page
+    assert "Leaf 0" not in page
+    for nonsense in ("0", "-1", "x", "9" * 30):
+        assert "Leaf 0" in text_of(client, reverse("tree:folder"), path=folder, piece=nonsense)
+
+
+def test_seeds_are_laid_out_or_shown_as_they_were_typed(taxonomy: Taxonomy, client: Client, now: datetime) -> None:
+    commit(taxonomy, {f"{FREEFORM}/qna.yaml": document("Rhyme").replace(b"Answer 1.", b"Some **weight** here.")})
+    services.index_update(now=now)
+    url = taxonomy.leaf(FREEFORM).get_absolute_url()
+    assert "Some <strong>weight</strong> here." in text_of(client, url)
+    typed = text_of(client, f"{url}?as=written")
+    assert "Some **weight** here." in typed
+    assert "<strong>" not in typed
+
+
+def test_a_leafs_page_says_that_changes_wait_to_people_only(
+    taxonomy: Taxonomy, contributor: User, other_contributor: User, client_for: Callable[..., Client], now: datetime
+) -> None:
+    submit(taxonomy.leaf(FREEFORM), contributor, now, "submitted")
+    url = taxonomy.leaf(FREEFORM).get_absolute_url()
+    assert "1 change of this leaf waits for a decision." in text_of(client_for(other_contributor), url)
+    assert "waits for a decision" not in text_of(client_for(None), url)
+    folder = reverse("tree:folder")
+    opened = text_of(client_for(other_contributor), folder, path="compositional_skills/writing")
+    assert "1 open submission" in opened
+
+
+def test_related_leaves_are_a_fragment_and_a_page(taxonomy: Taxonomy, client: Client, now: datetime) -> None:
+    commit(taxonomy, {"compositional_skills/poems/odes/qna.yaml": document("Write an ode that rhymes about a plant")})
+    services.index_update(now=now)
+    vectors_update(now=now)
+    nearest.forget()
+    url = reverse("tree:related", args=[taxonomy.leaf(FREEFORM).leaf_id])
+    fragment = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "Odes" in fragment
+    assert "<html" not in fragment
+    assert "<html" in text_of(client, url)
+
+
+def test_places_for_a_text_are_suggested_with_the_leaves_that_are_there(
+    taxonomy: Taxonomy, contributor: User, client_for: Callable[..., Client], now: datetime
+) -> None:
+    vectors_update(now=now)
+    nearest.forget()
+    client, url = client_for(contributor), reverse("tree:places")
+    assert "places-found" in text_of(client, url)
+    page = text_of(client, url, text="Rhymes about the plants in my garden")
+    start = reverse("contributions:new", query={"folder": "compositional_skills/writing"})
+    assert start.replace("&", "&amp;") in page
+    assert taxonomy.leaf(FREEFORM).get_absolute_url() in page
+    assert reverse("contributions:new") not in text_of(client_for(None), url, text="Rhymes about plants")
+    assert "begins a folder of its own" in text_of(client, url, text="zzzz qqqq")
+    fragment = client.get(url, {"text": "Rhymes about plants"}, headers={"HX-Request": "true"})
+    assert b"<html" not in fragment.content
+    empty = client.get(url, {"text": ""}, headers={"HX-Request": "true"})
+    assert empty.status_code == 422
+    assert client.get(url, {"text": "a" * 2001}).status_code == 422
 
 
 def test_a_place_leads_to_the_leaf_that_is_there_now(taxonomy: Taxonomy, client: Client) -> None:
@@ -166,10 +269,11 @@ def test_pages_ask_no_more_queries_for_two_hundred_leaves_than_for_four(
     client = client_for(reviewer)
     urls = {
         reverse("tree:home"): 8,
-        reverse("tree:home") + "?at=compositional_skills/writing": 7,
-        reverse("tree:folder") + "?path=compositional_skills/writing": 5,
-        reverse("tree:home") + "?q=rhyme": 6,
-        taxonomy.leaf(FREEFORM).get_absolute_url(): 15,
+        reverse("tree:home") + "?at=compositional_skills/writing": 8,
+        reverse("tree:folder") + "?path=compositional_skills/writing": 7,
+        reverse("tree:home") + "?q=rhyme": 10,
+        reverse("tree:home") + "?q=rhyme&author=lena&state=open&place=compositional": 10,
+        taxonomy.leaf(FREEFORM).get_absolute_url(): 16,
     }
     for turn in ("few", "many"):
         for url, limit in urls.items():

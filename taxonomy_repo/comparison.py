@@ -1,7 +1,7 @@
 """Two versions of a leaf side by side: seeds matched to each other, fields compared word by word.
 
-Pure functions over the form's JSON (``document``). Seeds have no names, so they are matched by what they say: the
-same question first, then the most alike of the rest.
+Pure functions. Seeds have no names, so they are matched by what they say: the same text first, then the most alike
+of the rest.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Form = dict[str, Any]
+from taxonomy_repo.attribution import AttributionEntry
+from taxonomy_repo.leaf import DocumentReference, KnowledgeSeed, Leaf, SeedExample
 
 # Two seeds whose words agree less than this are one removed and one added, not one changed.
 ALIKE = 0.5
@@ -61,6 +62,13 @@ class LeafComparison:
     seeds: tuple[SeedComparison, ...]
 
     @property
+    def changed(self) -> bool:
+        """Whether anything differs, the order of the seeds included."""
+        return any(field.changed for field in self.head) or any(
+            seed.change != "same" or seed.moved_from is not None for seed in self.seeds
+        )
+
+    @property
     def counts(self) -> dict[str, int]:
         found = dict.fromkeys(("added", "changed", "removed", "same"), 0)
         for seed in self.seeds:
@@ -86,21 +94,16 @@ def words_compare(before: str, after: str) -> tuple[tuple[Run, ...], tuple[Run, 
     return tuple(left), tuple(right)
 
 
-def leaf_compare(before: Form | None, after: Form) -> LeafComparison:
-    """Compare two versions of a leaf; ``before`` is ``None`` for a leaf that is new."""
+def leaf_compare(before: Leaf | None, after: Leaf | None) -> LeafComparison:
+    """Compare two versions of a leaf; ``before`` is None for a leaf that is new, ``after`` for one that was removed."""
     head = tuple(
-        _field(label, (before or {}).get(key, "") or "", after.get(key, "") or "")
-        for key, label in (
-            ("task_description", "Task"),
-            ("domain", "Domain"),
-            ("document_outline", "Outline of the document"),
-            ("document", "Document"),
-        )
-        if _plain((before or {}).get(key)) or _plain(after.get(key))
+        _field(label, old, new)
+        for (label, old), (_, new) in zip(_head_fields(before), _head_fields(after), strict=True)
+        if old or new
     )
-    old_seeds = list((before or {}).get("seed_examples", ()))
-    new_seeds = list(after.get("seed_examples", ()))
-    partners = _match([seed_text(seed) for seed in old_seeds], [seed_text(seed) for seed in new_seeds])
+    old_seeds = before.seed_examples if before else ()
+    new_seeds = after.seed_examples if after else ()
+    partners = match_seeds(old_seeds, new_seeds)
     taken = set(partners.values())
     moved = _moved(partners)
     seeds: list[SeedComparison] = []
@@ -120,19 +123,51 @@ def leaf_compare(before: Form | None, after: Form) -> LeafComparison:
     return LeafComparison(head, tuple(seeds))
 
 
-def _match(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """For places in ``new`` their partner in ``old``: equal texts first, then the most alike."""
+def sources_compare(
+    before: Sequence[AttributionEntry], after: Sequence[AttributionEntry]
+) -> tuple[tuple[FieldComparison, ...], ...]:
+    """Compare the sources that two versions name, each with the one at its place; a source's fields that are empty on
+    both sides are left out.
+    """
+    found = []
+    for at in range(max(len(before), len(after))):
+        old = _source_fields(before[at]) if at < len(before) else {}
+        new = _source_fields(after[at]) if at < len(after) else {}
+        labels = dict.fromkeys([*new, *old])
+        found.append(tuple(_field(label, old.get(label, ""), new.get(label, "")) for label in labels))
+    return tuple(found)
+
+
+def _source_fields(source: AttributionEntry) -> dict[str, str]:
+    fields = {
+        "Title": source.title,
+        "Link": source.link,
+        "Revision": source.revision,
+        "Licence": source.licence,
+        "Made by": source.creators,
+    }
+    return {label: text for label, text in fields.items() if text}
+
+
+def match_seeds(
+    old: Sequence[SeedExample | KnowledgeSeed], new: Sequence[SeedExample | KnowledgeSeed]
+) -> dict[int, int]:
+    """For places in ``new`` their partner in ``old``: equal seeds first, then those that ask the same, then the most
+    alike of the rest.
+    """
     partners: dict[int, int] = {}
-    by_text: dict[str, list[int]] = {}
-    for index, text in enumerate(old):
-        by_text.setdefault(text, []).append(index)
-    for index, text in enumerate(new):
-        if by_text.get(text):
-            partners[index] = by_text[text].pop(0)
+    for key in (seed_text, _asked):
+        free = set(range(len(old))) - set(partners.values())
+        by_key: dict[str, list[int]] = {}
+        for index in sorted(free):
+            by_key.setdefault(key(old[index]), []).append(index)
+        for index, seed in enumerate(new):
+            if index not in partners and key(seed).strip() and by_key.get(key(seed)):
+                partners[index] = by_key[key(seed)].pop(0)
     left_old = [index for index in range(len(old)) if index not in set(partners.values())]
     left_new = [index for index in range(len(new)) if index not in partners]
-    old_words = {index: set(old[index].casefold().split()) for index in left_old}
-    new_words = {index: set(new[index].casefold().split()) for index in left_new}
+    old_words = {index: set(seed_text(old[index]).casefold().split()) for index in left_old}
+    new_words = {index: set(seed_text(new[index]).casefold().split()) for index in left_new}
     pairs = sorted(
         ((_overlap(old_words[i], new_words[j]), -abs(i - j), i, j) for i in left_old for j in left_new), reverse=True
     )
@@ -154,8 +189,10 @@ def _moved(partners: dict[int, int]) -> set[int]:
     best: list[list[int]] = []  # for every pair, the longest kept order that ends with it
     for index, (_, old) in enumerate(pairs):
         before = [best[i] for i in range(index) if pairs[i][1] < old]
-        best.append([*max(before, key=len, default=[]), index])
-    kept = set(max(best, key=len, default=[]))
+        longest: list[int] = max(before, key=len) if before else []
+        best.append([*longest, index])
+    longest_run: list[int] = max(best, key=len) if best else []
+    kept = set(longest_run)
     return {position for index, (position, _) in enumerate(pairs) if index not in kept}
 
 
@@ -164,23 +201,46 @@ def _overlap(one: set[str], other: set[str]) -> float:
     return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
 
 
-def seed_text(seed: Form) -> str:
+def _asked(seed: SeedExample | KnowledgeSeed) -> str:
+    """What a seed asks: its text and question, for knowledge its passage."""
+    return seed.context if isinstance(seed, KnowledgeSeed) else f"{seed.context or ''}\n{seed.question}"
+
+
+def seed_text(seed: SeedExample | KnowledgeSeed) -> str:
     """All that a seed says, for matching it with another version of itself."""
     return " ".join(value for _, value in seed_fields(seed))
 
 
-def seed_fields(seed: Form) -> list[tuple[str, str]]:
+def seed_fields(seed: SeedExample | KnowledgeSeed) -> list[tuple[str, str]]:
     """A seed's fields in the order in which people read them, with their labels."""
-    found = [("Text", seed["context"])] if seed.get("context") else []
-    if "questions_and_answers" in seed:
-        for number, pair in enumerate(seed["questions_and_answers"], start=1):
-            found += [(f"Question {number}", pair["question"]), (f"Answer {number}", pair["answer"])]
+    found = [("Text", seed.context)] if seed.context else []
+    if isinstance(seed, KnowledgeSeed):
+        for number, pair in enumerate(seed.questions_and_answers, start=1):
+            found += [(f"Question {number}", pair.question), (f"Answer {number}", pair.answer)]
     else:
-        found += [("Question", seed["question"]), ("Answer", seed["answer"])]
+        found += [("Question", seed.question), ("Answer", seed.answer)]
     return found
 
 
-def _seed_fields(before: Form | None, after: Form | None) -> tuple[FieldComparison, ...]:
+def _head_fields(leaf: Leaf | None) -> list[tuple[str, str]]:
+    """What stands above the seeds, with labels; the same labels for every leaf."""
+    return [
+        ("Task", leaf.task_description if leaf else ""),
+        ("Domain", leaf.domain if leaf else ""),
+        ("Outline of the document", leaf.document_outline if leaf else ""),
+        ("Document", _reference(leaf.document) if leaf and leaf.document else ""),
+    ]
+
+
+def _reference(document: DocumentReference) -> str:
+    """Which documents, as one line with their version; one that is still to be stored has none (all zeros)."""
+    version = f", version {document.commit[:12]}" if document.commit.strip("0") else ""
+    return f"{', '.join(document.patterns)} ({document.repo}{version})"
+
+
+def _seed_fields(
+    before: SeedExample | KnowledgeSeed | None, after: SeedExample | KnowledgeSeed | None
+) -> tuple[FieldComparison, ...]:
     old, new = dict(seed_fields(before)) if before else {}, dict(seed_fields(after)) if after else {}
     labels = list(dict.fromkeys([*new, *old]))
     if "Text" in labels:
@@ -188,12 +248,5 @@ def _seed_fields(before: Form | None, after: Form | None) -> tuple[FieldComparis
     return tuple(_field(label, old.get(label, ""), new.get(label, "")) for label in labels)
 
 
-def _field(label: str, before: Any, after: Any) -> FieldComparison:
-    return FieldComparison(label, *words_compare(_plain(before), _plain(after)))
-
-
-def _plain(value: Any) -> str:
-    """A document reference as one line; any other value as it is."""
-    if isinstance(value, dict):
-        return f"{', '.join(value['patterns'])} ({value['repo']})"
-    return value or ""
+def _field(label: str, before: str, after: str) -> FieldComparison:
+    return FieldComparison(label, *words_compare(before, after))
