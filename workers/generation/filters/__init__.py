@@ -16,6 +16,8 @@ from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
 
 # A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
 MOST_SEEDS_DROPPED = 0.2
+# Of a document so much is looked at to tell its language.
+MOST_CHARACTERS = 200_000
 # However alike the seeds are, this alike is the same.
 HIGHEST_THRESHOLD = 0.97
 
@@ -129,7 +131,8 @@ def _own_texts(leaf: PlannedLeaf, taught: Sequence[SeedPair]) -> Iterator[str]:
     for seed in taught:
         yield f"{seed.question} {seed.answer}"
     yield from dict.fromkeys(seed.context for seed in taught if seed.context)
-    yield from (document.text for document in leaf.documents)
+    # The beginning of a book tells its language as well as the whole.
+    yield from (document.text[:MOST_CHARACTERS] for document in leaf.documents)
 
 
 def asked_text(leaf: PlannedLeaf, seed: SeedPair) -> str:
