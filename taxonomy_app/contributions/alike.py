@@ -1,16 +1,17 @@
 """Seeds that ask nearly what a submission's seeds ask, in the whole taxonomy and in other open submissions. Reads only.
 
-Alike means: at least ``ALIKE`` of the words of both questions together are in both (Jaccard). Every question is
-looked at once, so the cost grows with the taxonomy; the page asks for this after it is shown.
+Alike means: at least ``ALIKE`` of the words of both questions together are in both (Jaccard). The page asks for this
+after it is shown.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from taxonomy_app.contributions.models import Revision, State, Submission
+from taxonomy_app.contributions.word_index import word_index, words_of
 from taxonomy_app.tree.models import Seed
 from taxonomy_repo.leaf import Leaf, SeedExample, read_leaf
 
@@ -18,7 +19,8 @@ ALIKE = 0.6
 MOST_SHOWN = 20
 MOST_SUBMISSIONS = 200
 
-_WORD = re.compile(r"\w+", re.UNICODE)
+# A question's number, its text and its words.
+_Asked = tuple[int, str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -41,25 +43,30 @@ def alike_seeds(submission: Submission) -> list[AlikeSeed]:
     if leaf is None:
         return []
     own = [(number, pair.question, words_of(pair.question, pair.context)) for number, pair in _numbered(leaf)]
-    found: list[AlikeSeed] = []
-    for other, words, path, leaf_id, other_id in _others(submission):
-        for number, question, mine in own:
-            # Two sets whose sizes differ this much cannot share enough words.
-            if not mine or not ALIKE <= len(words) / len(mine) <= 1 / ALIKE:
-                continue
-            shared = len(mine & words)
-            share = shared / (len(mine) + len(words) - shared)
-            if share >= ALIKE:
-                found.append(AlikeSeed(number, question, other, share, path, leaf_id, other_id))
+    found = [*_in_taxonomy(submission, own), *_in_submissions(submission, own)]
     return sorted(found, key=lambda one: (-one.share, one.number))[:MOST_SHOWN]
 
 
-def words_of(question: str, context: str | None) -> frozenset[str]:
-    """The words by which a seed is compared: the question's, with those of a short context (``Translate:`` alone
-    would make every seed of a grounded leaf alike).
-    """
-    words = frozenset(_WORD.findall(question.casefold()))
-    return words | frozenset(_WORD.findall((context or "").casefold()[:2000])) if context else words
+def _in_taxonomy(submission: Submission, own: Sequence[_Asked]) -> Iterator[AlikeSeed]:
+    index = word_index()
+    hits = [(pk, share, number, question) for number, question, words in own for pk, share in index.alike(words, ALIKE)]
+    # Enough of the best, because those of the leaf itself are left out.
+    hits = sorted(hits, key=lambda hit: (-hit[1], hit[2]))[: 10 * MOST_SHOWN]
+    rows = Seed.objects.filter(pk__in={pk for pk, *_ in hits}, leaf__removed_at__isnull=True)
+    seeds = {seed.pk: seed for seed in rows.select_related("leaf").only("question", "leaf__path", "leaf__leaf_id")}
+    for pk, share, number, question in hits:
+        seed = seeds.get(pk)
+        if seed is not None and seed.leaf.path != submission.path and seed.leaf.leaf_id != submission.leaf_id:
+            yield AlikeSeed(number, question, seed.question, share, seed.leaf.path, str(seed.leaf.leaf_id))
+
+
+def _in_submissions(submission: Submission, own: Sequence[_Asked]) -> Iterator[AlikeSeed]:
+    for other, words, path, other_id in _waiting(submission):
+        for number, question, mine in own:
+            shared = len(mine & words)
+            share = shared / (len(mine) + len(words) - shared) if mine or words else 0.0
+            if share >= ALIKE:
+                yield AlikeSeed(number, question, other, share, path, submission_id=other_id)
 
 
 def _numbered(leaf: Leaf) -> Iterator[tuple[int, SeedExample]]:
@@ -72,20 +79,23 @@ def _numbered(leaf: Leaf) -> Iterator[tuple[int, SeedExample]]:
                 yield number, SeedExample(pair.question, pair.answer)
 
 
-def _others(submission: Submission) -> Iterator[tuple[str, frozenset[str], str, str, int | None]]:
-    """Questions elsewhere with their words and where they are."""
-    seeds = Seed.objects.filter(leaf__removed_at__isnull=True).exclude(leaf__path=submission.path)
-    if submission.leaf_id:
-        seeds = seeds.exclude(leaf__leaf_id=submission.leaf_id)
-    rows = seeds.values_list("question", "context", "leaf__path", "leaf__leaf_id", "leaf__kind").order_by()
-    for question, context, path, leaf_id, kind in rows.iterator(chunk_size=2000):
-        yield question, words_of(question, context if kind == "grounded" else None), path, str(leaf_id), None
+def _waiting(submission: Submission) -> Iterator[tuple[str, frozenset[str], str, int]]:
+    """Questions of other open submissions with their words, their place and whose they are."""
     waiting = Submission.objects.filter(state__in=(State.SUBMITTED, State.APPROVED)).exclude(pk=submission.pk)
     numbers = dict(waiting.order_by("-submitted_at").values_list("pk", "revision_number")[:MOST_SUBMISSIONS])
-    for revision in Revision.objects.filter(submission__in=list(numbers)):
-        if revision.number != numbers[revision.submission_id]:
-            continue
-        leaf = read_leaf(revision.qna.encode(), revision.path).leaf
-        for pair in leaf.pairs() if leaf else ():
-            grounded = pair.context if leaf is not None and leaf.is_grounded else None
-            yield pair.question, words_of(pair.question, grounded), revision.path, "", revision.submission_id
+    revisions = Revision.objects.filter(submission__in=list(numbers))
+    for owner, number, qna, path in revisions.values_list("submission_id", "number", "qna", "path"):
+        if numbers[owner] == number:
+            for question, words in _asked_in(qna, path):
+                yield question, words, path, owner
+
+
+# Enough for every submission that is looked at, so that each is read once in a process.
+@lru_cache(maxsize=10 * MOST_SUBMISSIONS)
+def _asked_in(qna: str, path: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The questions of a revision's file, each with its words."""
+    leaf = read_leaf(qna.encode(), path).leaf
+    if leaf is None:
+        return ()
+    pairs = leaf.pairs()
+    return tuple((pair.question, words_of(pair.question, pair.context if leaf.is_grounded else None)) for pair in pairs)
