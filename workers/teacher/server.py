@@ -33,6 +33,8 @@ SERVED_NAME = "teacher"
 # Loading a large model from a slow disk takes this long; a server that crashes is noticed at once.
 START_SECONDS = 1800.0
 MOST_RESTARTS = 2
+# So long a server that neither answers nor has ended is given to end.
+ENDING_SECONDS = 10.0
 CPU_CONTEXT_TOKENS = 4096
 # vLLM's own binding keeps one core for its scheduler: of few cores that is too many.
 FEW_CORES = 8
@@ -247,7 +249,7 @@ class TeacherServer:
             TeacherProblem: it has ended too often.
         """
         async with self._mending:
-            if self._child is None or self._child.running:
+            if self._child is None or await self._lives(self._child):
                 return
             if self.restarts >= MOST_RESTARTS:
                 raise TeacherProblem(explain_end(self._child))
@@ -260,6 +262,16 @@ class TeacherServer:
         """End it and all its processes; its memory is free when this returns."""
         if self._child is not None:
             await asyncio.to_thread(self._child.stop, grace)
+
+    async def _lives(self, child: Child) -> bool:
+        """Whether it runs: it answers, or has not ended in a while. One just killed looks alive for a moment."""
+        until = time.monotonic() + ENDING_SECONDS
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            while child.running:
+                if await self._healthy(session) or time.monotonic() > until:
+                    return True
+                await asyncio.sleep(0.1)
+        return False
 
     async def _healthy(self, session: aiohttp.ClientSession) -> bool:
         try:

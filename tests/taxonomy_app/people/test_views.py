@@ -212,7 +212,7 @@ def test_the_list_of_people_filters_and_asks_a_constant_number_of_queries(
     for number in range(30):
         User.objects.create_user(f"person{number}", f"person{number}@example.org", name=f"Person {number}")
     client = client_for(administrator)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         page = client.get(reverse("people:list"))
     assert "Person 29" in page.content.decode()
     found = client.get(reverse("people:list"), {"q": "person 29"}).context["page"]
