@@ -38,7 +38,7 @@ _SIGNS_OF_SECRETS = ("PRIVATE KEY", "AKIA", "ASIA", "AIza", "gh", "glpat-", "xox
 
 def _is_card(digits: str) -> bool:
     """Whether the last digit is the one that the others ask for (Luhn, ISO/IEC 7812-1)."""
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 4:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2:
         return False
     doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

@@ -152,8 +152,9 @@ def register(check: C) -> C:
     return check
 
 
+@functools.cache
 def load_checks() -> None:
-    """Import every module of this folder, so that its checks register themselves."""
+    """Import every module of this folder, so that its checks register themselves. Once is enough."""
     package = __name__.rpartition(".")[0]
     folder = importlib.import_module(package).__path__
     for module in sorted(pkgutil.iter_modules(folder), key=lambda module: module.name):
@@ -162,8 +163,7 @@ def load_checks() -> None:
 
 def run_checks(subject: Subject) -> list[Problem]:
     """The problems of every check, in the order of the file; those without a line come last."""
-    if not REGISTRY:
-        load_checks()
+    load_checks()  # the registry may hold the checks of one module that was imported by itself
     found: list[Problem] = []
     for check in REGISTRY.values():
         for count, problem in enumerate(check.find(subject)):

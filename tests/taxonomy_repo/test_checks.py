@@ -17,8 +17,7 @@ SHARED = Path(os.environ.get("SEEDBED_SHARED_DATA") or Path(__file__).resolve().
 # A leaf that loops through a name has a name; a repeated seed has a repeated question.
 ALSO = {"yaml-alias-loop": {"yaml-anchor"}, "yaml-value": {"unknown-pair-key"}, "duplicate-item": {"repeated-question"}}
 
-if not REGISTRY:
-    load_checks()
+load_checks()
 
 
 def codes(problems: list[Problem]) -> list[str]:
