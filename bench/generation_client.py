@@ -58,7 +58,8 @@ def serve(port: int, latency: float) -> None:
         await asyncio.sleep(latency)
         words = " ".join(names[(number * 2654435761 >> shift) % len(names)] for shift in range(0, 48, 4))
         field = "question" if '{"question": "..."}' in body["messages"][-1]["content"] else "answer"
-        content = json.dumps({field: f"{words} {number}"})
+        # With some of the leaf's common words, as any row in its language has them.
+        content = json.dumps({field: f"Write a note about the {words} {number}"})
         choice = {"message": {"content": content}, "finish_reason": "stop"}
         return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 300, "completion_tokens": 20}})
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -137,7 +138,9 @@ def edits(store: TaxonomyStore, documents: DocumentStore) -> Iterator[None]:
         yield
 
 
-def run(var: Path) -> dict[str, object]:
+@contextmanager
+def database(var: Path) -> Iterator[str]:
+    """Django set up on an empty database, all else of the installation in ``var``; the kind of database."""
     os.environ["SEEDBED_VAR"] = str(var)
     os.environ["DJANGO_SETTINGS_MODULE"] = "taxonomy_app.settings"
     if os.environ.get("SEEDBED_TEST_DATABASE_URL"):
@@ -148,14 +151,21 @@ def run(var: Path) -> dict[str, object]:
     from django.db import connection
     from django.test.utils import setup_databases, teardown_databases
 
-    from taxonomy_app.tree import services
-    from taxonomy_app.tree.models import Leaf as Row
-    from taxonomy_app.tree.models import Seed
-
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(var / "index.sqlite3")  # a file, as in life
     made = setup_databases(verbosity=0, interactive=False, serialized_aliases=())
     try:
+        yield connection.vendor
+    finally:
+        teardown_databases(made, verbosity=0)
+
+
+def run(var: Path) -> dict[str, object]:
+    with database(var) as vendor:
+        from taxonomy_app.tree import services
+        from taxonomy_app.tree.models import Leaf as Row
+        from taxonomy_app.tree.models import Seed
+
         store, documents = services.taxonomy_store(), services.document_store()
         bytes_each = fill(store, documents)
         now = START + timedelta(days=2)
@@ -170,23 +180,21 @@ def run(var: Path) -> dict[str, object]:
             started = time.perf_counter()
             complete = services.index_update(now=now).leaves_written == 1 and complete
             times.append((time.perf_counter() - started) * 1000)
-        times.sort()
-        return {
-            "benchmark": "taxonomy_index",
-            "database": connection.vendor,
-            "leaves": LEAVES,
-            "bytes_each": round(bytes_each),
-            "from_nothing_s": round(from_nothing, 2),
-            "from_nothing_processor_s": round(on_processor, 2),
-            "limit_from_nothing_s": LIMIT_FROM_NOTHING_S,
-            "after_one_commit_median_ms": round(statistics.median(times), 1),
-            "after_one_commit_p95_ms": round(times[int(0.95 * len(times)) - 1], 1),
-            "limit_after_one_commit_ms": LIMIT_AFTER_ONE_MS,
-            "complete": complete,
-            "ok": complete and from_nothing <= LIMIT_FROM_NOTHING_S and times[-1] <= LIMIT_AFTER_ONE_MS,
-        }
-    finally:
-        teardown_databases(made, verbosity=0)
+    times.sort()
+    return {
+        "benchmark": "taxonomy_index",
+        "database": vendor,
+        "leaves": LEAVES,
+        "bytes_each": round(bytes_each),
+        "from_nothing_s": round(from_nothing, 2),
+        "from_nothing_processor_s": round(on_processor, 2),
+        "limit_from_nothing_s": LIMIT_FROM_NOTHING_S,
+        "after_one_commit_median_ms": round(statistics.median(times), 1),
+        "after_one_commit_slowest_ms": round(times[-1], 1),
+        "limit_after_one_commit_ms": LIMIT_AFTER_ONE_MS,
+        "complete": complete,
+        "ok": complete and from_nothing <= LIMIT_FROM_NOTHING_S and times[-1] <= LIMIT_AFTER_ONE_MS,
+    }
 
 
 def main() -> int:

@@ -6,9 +6,11 @@ larger than any leaf nothing is read.
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +18,11 @@ from taxonomy_repo.attribution import MOST_BYTES as MOST_ATTRIBUTION_BYTES
 from taxonomy_repo.checks.across import LeafAt, check_across
 from taxonomy_repo.checks.registry import Subject, run_checks
 from taxonomy_repo.paths import ATTRIBUTION_FILE, BRANCHES, QNA_FILE
-from taxonomy_repo.problem import Problem
+from taxonomy_repo.problem import Problem, excerpt
 from taxonomy_repo.yaml_source import MOST_BYTES, too_large
 
+# Starting a process takes as long as checking so many files.
+_FILES_A_PROCESS = 64
 _YAML = (".yaml", ".yml")
 # The public tools know two branches by name and tell all others by what is in the file.
 _NAMED_BRANCHES = ("knowledge", "compositional_skills")
@@ -84,12 +88,13 @@ def read_file(file: Path, most: int) -> bytes:
             raise UnreadableFile(Problem("file-link", "error", message)) from error
         message = f"The file cannot be read: {error.strerror}. Check its name and permissions."
         raise UnreadableFile(Problem("file-unreadable", "error", message)) from error
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise UnreadableFile(Problem("file-unreadable", "error", "This is no ordinary file. Put one in its place."))
     with os.fdopen(handle, "rb") as opened:
-        found = os.fstat(opened.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise UnreadableFile(Problem("file-unreadable", "error", "This is no ordinary file. Put one in its place."))
         if found.st_size > most:
-            raise UnreadableFile(too_large(found.st_size))
+            raise UnreadableFile(too_large(found.st_size, most))
         return opened.read(most + 1)
 
 
@@ -101,33 +106,44 @@ def check_file(file: Path, *, schema_version: int | None = None) -> CheckedFile:
 def check_files(files: Sequence[Path], *, schema_version: int | None = None) -> Iterator[CheckedFile]:
     """Check each file by itself, and all of them together for what only shows beside others, in the same order.
 
-    Nothing is given before everything was read; a taxonomy of 10,000 leaves takes about 200 MB meanwhile.
+    Many files are shared among the machine's processors. Nothing is given before everything was read.
     """
-    checked: list[CheckedFile] = []
-    leaves: list[LeafAt] = []
-    for number, file in enumerate(files):
-        result, subject = _check(file, schema_version)
-        checked.append(result)
-        if subject is not None and subject.reading.leaf is not None:
-            place = subject.path or file.parent.as_posix()
-            leaves.append(LeafAt(number, place, subject.reading.leaf, subject.reading.lines))
-    more = check_across(leaves) if len(leaves) > 1 else {}
-    for number, result in enumerate(checked):
-        yield replace(result, problems=(*result.problems, *more[number])) if number in more else result
+    one = functools.partial(_check, schema_version=schema_version)
+    processes = min(_processors(), len(files) // _FILES_A_PROCESS)
+    if processes > 1:
+        with ProcessPoolExecutor(processes) as pool:
+            results = list(pool.map(one, files, chunksize=_FILES_A_PROCESS // 4))
+    else:
+        results = [one(file) for file in files]
+    positions = [position for position, (_, leaf) in enumerate(results) if leaf is not None]
+    more = check_across([leaf for _, leaf in results if leaf is not None]) if len(positions) > 1 else {}
+    added = {positions[number]: problems for number, problems in more.items()}
+    for position, (checked, _) in enumerate(results):
+        problems = added.get(position)
+        yield replace(checked, problems=(*checked.problems, *problems)) if problems else checked
 
 
-def _check(file: Path, schema_version: int | None) -> tuple[CheckedFile, Subject | None]:
-    """The file with its problems, and what was read of it where it could be opened."""
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(file: Path, schema_version: int | None) -> tuple[CheckedFile, LeafAt | None]:
+    """The file with its problems, and its leaf where one could be read."""
     try:
         data = read_file(file, MOST_BYTES)
     except UnreadableFile as error:
         return CheckedFile(file, (error.problem,)), None
     if file.name != QNA_FILE:
-        message = f"A leaf's file is called {QNA_FILE}, in a folder of its own. Rename {file.name}."
+        message = f"A leaf's file is called {QNA_FILE}, in a folder of its own. Rename {excerpt(file.name, 80)}."
         return CheckedFile(file, (Problem("file-name", "error", message, 1, 1),)), None
     beside, problems = _attribution(file.with_name(ATTRIBUTION_FILE))
     subject = Subject.of(data, leaf_path(file), beside, schema_version)
-    return CheckedFile(file, (*run_checks(subject), *problems)), subject
+    checked = CheckedFile(file, (*run_checks(subject), *problems))
+    reading = subject.reading
+    if reading.leaf is None:
+        return checked, None
+    return checked, LeafAt.of(subject.path or file.parent.as_posix(), reading.leaf, reading.lines)
 
 
 def _attribution(file: Path) -> tuple[bytes | None, tuple[Problem, ...]]:

@@ -55,10 +55,12 @@ class LeafStep:
 def leaf_in(tree: pygit2.Tree, path: str) -> Files | None:
     """The files of the leaf at ``path``, or None."""
     folder = tree[path] if path in tree else None  # noqa: SIM401 - a Tree has no get
-    return _files(folder) if isinstance(folder, pygit2.Tree) else None
+    return files_of(folder) if isinstance(folder, pygit2.Tree) else None
 
 
-def _files(folder: pygit2.Tree) -> Files | None:
+def files_of(folder: pygit2.Tree) -> Files | None:
+    """The files of the leaf that ``folder`` is, or None where it has no qna.yaml."""
+
     def blob(name: str) -> str | None:
         entry = folder[name] if name in folder else None  # noqa: SIM401
         return str(entry.id) if isinstance(entry, pygit2.Blob) else None
@@ -74,8 +76,8 @@ def differing_leaves(
     before: dict[str, Files] = {}
     after: dict[str, Files] = {}
     if at:
-        here = None if old is None else _files(old)
-        there = None if new is None else _files(new)
+        here = None if old is None else files_of(old)
+        there = None if new is None else files_of(new)
         if here != there:
             if here is not None:
                 before[at] = here

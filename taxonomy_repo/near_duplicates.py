@@ -32,6 +32,8 @@ _NEIGHBOURS = 8
 _TEXTS_AT_ONCE, _PAIRS_AT_ONCE = 1_000, 50_000
 # A sketch errs by about 1/sqrt(128); what it puts this far below the wanted similarity is not measured exactly.
 _MARGIN = 0.2
+# So few texts are compared one by one sooner than they are sketched.
+_FEW = 24
 _EMPTY = 0xFFFFFFFF
 _SEPARATOR = "\0"
 _NOT_WORDS = re.compile(rf"[^\w{_SEPARATOR}]+|_+")
@@ -62,33 +64,57 @@ def near_duplicates(texts: Sequence[str], *, least: float = LEAST_SIMILARITY) ->
     Texts with fewer than about ``LEAST_TRIGRAMS`` different trigrams are left out. Of a large group that is all alike
     not every pair is given, but every text of it is in one.
     """
+    if len(texts) <= _FEW:
+        return _compare_all(texts, least)
     import numpy as np
 
-    if len(texts) < 2:
-        return []
     portions = [_sketches(texts[at : at + _TEXTS_AT_ONCE]) for at in range(0, len(texts), _TEXTS_AT_ONCE)]
     sketches = np.concatenate([portion[0] for portion in portions])
     enough = np.concatenate([portion[1] for portion in portions])
-    trigrams: dict[int, frozenset[int]] = {}
+    trigrams: dict[int, frozenset[str]] = {}
     found = []
     for first, second in _candidates(sketches, enough):
         close = (sketches[first] == sketches[second]).mean(axis=1) >= least - _MARGIN
         for one, other in zip(first[close].tolist(), second[close].tolist(), strict=True):
             for at in (one, other):
                 if at not in trigrams:
-                    trigrams[at] = frozenset(_trigrams([texts[at]])[0].tolist())
+                    trigrams[at] = _trigram_set(texts[at])
             similarity = _jaccard(trigrams[one], trigrams[other])
             if similarity >= least:
                 found.append(Alike(one, other, similarity))
     return sorted(found, key=lambda pair: (pair.first, pair.second))
 
 
+def _compare_all(texts: Sequence[str], least: float) -> list[Alike]:
+    """Every pair, measured."""
+    sets = [_trigram_set(text) for text in texts]
+    found = []
+    for second, other in enumerate(sets):
+        for first, one in enumerate(sets[:second]):
+            smaller, larger = sorted((len(one), len(other)))
+            if smaller >= LEAST_TRIGRAMS and smaller >= least * larger:
+                similarity = _jaccard(one, other)
+                if similarity >= least:
+                    found.append(Alike(first, second, similarity))
+    return sorted(found, key=lambda pair: (pair.first, pair.second))
+
+
+def _folded(text: str) -> str:
+    """Words in small letters, one space between them; separators between texts stay."""
+    spaced = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold())
+    return spaced.replace(f" {_SEPARATOR}", _SEPARATOR).replace(f"{_SEPARATOR} ", _SEPARATOR).strip(" ")
+
+
+def _trigram_set(text: str) -> frozenset[str]:
+    folded = _folded(text.replace(_SEPARATOR, " "))
+    return frozenset(map("".join, zip(folded, folded[1:], folded[2:], strict=False)))
+
+
 def _trigrams(texts: Sequence[str]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The trigrams of all texts as mixed 64-bit numbers, some of them repeated, and the position of each one's text."""
     import numpy as np
 
-    joined = _SEPARATOR.join(text.replace(_SEPARATOR, " ") for text in texts)
-    folded = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", joined).casefold())
+    folded = _folded(_SEPARATOR.join(text.replace(_SEPARATOR, " ") for text in texts))
     codes = np.frombuffer(folded.encode("utf-32-le", "replace"), dtype=np.uint32)
     if len(codes) < 3:
         return np.empty(0, np.uint64), np.empty(0, np.int64)
@@ -137,13 +163,15 @@ def _candidates(sketches: NDArray[Any], enough: NDArray[Any]) -> Iterator[tuple[
     numbers = np.flatnonzero(enough)
     count = len(sketches)
     pairs = []
-    for band in range(_BANDS):
-        rows = sketches[numbers, band * _ROWS : (band + 1) * _ROWS].astype(np.uint64)
-        key = np.zeros(len(numbers), dtype=np.uint64)
-        for column in range(_ROWS):
-            key = _mixed(key * np.uint64(31) + rows[:, column])
+    # One number for each band of each text: its rows, weighed so that their order counts.
+    weights = _mixed(np.arange(1, _ROWS + 1, dtype=np.uint64))
+    bands = sketches[numbers, : _BANDS * _ROWS].reshape(len(numbers), _BANDS, _ROWS)
+    keys = np.zeros((_BANDS, len(numbers)), dtype=np.uint64)
+    for row in range(_ROWS):
+        keys += (bands[:, :, row].astype(np.uint64) * weights[row]).T
+    for key in keys:
         order = np.argsort(key, kind="stable")
-        key, sorted_numbers = key[order], numbers[order]
+        key, sorted_numbers = key[order], numbers[order]  # noqa: PLW2901 - the same keys, in another order
         for distance in range(1, min(_NEIGHBOURS, len(numbers) - 1) + 1):
             same = key[distance:] == key[:-distance]
             if not same.any():
@@ -157,7 +185,7 @@ def _candidates(sketches: NDArray[Any], enough: NDArray[Any]) -> Iterator[tuple[
         yield part // count, part % count
 
 
-def _jaccard(one: frozenset[int], other: frozenset[int]) -> float:
+def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     """The Jaccard index of two sets, 0…1."""
     both = len(one & other)
     union = len(one) + len(other) - both

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from pygit2.enums import ObjectType
 
 # More than so many go into one pack: two files, however many objects.
 MOST_LOOSE = 64
-_AT_ONCE = 8
+_AT_ONCE = 4
 _MOST_TRIES = 100
 _BEFORE_OTHERS = 10  # libgit2's own backends have 1 and 2; writes go to the highest
 
@@ -36,6 +36,10 @@ class NewObjects(pygit2.OdbBackend):
         """From now on everything that ``git`` writes is kept here, and read from here."""
         git.odb.add_backend(self, _BEFORE_OTHERS)
 
+    def forget(self) -> None:
+        """Drop what was gathered and not landed."""
+        self._objects.clear()
+
     def land(self, git: pygit2.Repository) -> None:
         """Put everything that was gathered into the repository of ``git``. When this returns it survives anything."""
         folder = Path(git.path) / "objects"
@@ -45,11 +49,8 @@ class NewObjects(pygit2.OdbBackend):
                 pack.add(pygit2.Oid(hex=name))
             pack.write(folder / "pack")  # libgit2 flushes it
         elif self._objects:
-            with ThreadPoolExecutor(min(_AT_ONCE, len(self._objects))) as pool:
-                folders = set(pool.map(lambda item: _write_loose(folder, item[0], *item[1]), self._objects.items()))
-                # Also the folder of those folders: some are new.
-                for _ in pool.map(_flush_folder, [*folders, folder]):
-                    pass
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                _land_loose(folder, self._objects, pool)
         self._objects.clear()
 
     # -- what libgit2 asks
@@ -85,20 +86,26 @@ class NewObjects(pygit2.OdbBackend):
 _KINDS = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
 
-def _write_loose(objects: Path, name: str, kind: ObjectType, data: bytes) -> Path:
-    """Write one object as git keeps it (gitformat-loose), flushed before it gets its name; the folder it is in."""
-    # A killed process leaves the temporary file; git's prune knows it by this name.
-    descriptor, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=objects)
+def _land_loose(folder: Path, objects: Mapping[str, tuple[ObjectType, bytes]], pool: ThreadPoolExecutor) -> None:
+    """Write objects as git keeps single ones (gitformat-loose): content to the disk, then names, then folders."""
+    waiting: dict[str, str] = {}
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(zlib.compress(f"{_KINDS[ObjectType(kind)]} {len(data)}\0".encode() + data, 1))
-            file.flush()
-            os.fchmod(descriptor, 0o444)
-            os.fsync(descriptor)
-        return _move_into(objects / name[:2], temporary, name[2:])
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        for name, (kind, data) in objects.items():
+            # A killed process leaves the temporary file; git's prune knows it by this name.
+            descriptor, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
+            waiting[name] = temporary
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(zlib.compress(f"{_KINDS[ObjectType(kind)]} {len(data)}\0".encode() + data, 1))
+                os.fchmod(descriptor, 0o444)
+        _flush_all(list(waiting.values()), pool)
+        folders = {folder}  # some of those below it may be new
+        for name in objects:
+            folders.add(_move_into(folder / name[:2], waiting[name], name[2:]))
+            del waiting[name]
+    finally:
+        for temporary in waiting.values():
+            os.unlink(temporary)
+    _flush_all([str(each) for each in folders], pool)
 
 
 def _move_into(folder: Path, temporary: str, name: str) -> Path:
@@ -112,9 +119,17 @@ def _move_into(folder: Path, temporary: str, name: str) -> Path:
     raise FileNotFoundError(f"The folder {folder} goes away as often as it is made.")
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _flush_all(paths: Sequence[str], pool: ThreadPoolExecutor) -> None:
+    """Flush files or folders to the disk, several at a time: the file system joins the writes of its journal."""
+    parts = [paths[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(paths)))]
+    for _ in pool.map(_flush, parts):
+        pass  # only for what one of them may raise
+
+
+def _flush(paths: Sequence[str]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

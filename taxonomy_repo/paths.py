@@ -19,6 +19,7 @@ DATA_FILE = "data.jsonl"
 LEAF_FILES = (QNA_FILE, ATTRIBUTION_FILE, DATA_FILE)
 
 SEGMENT = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST_SEGMENT = 60
 LONGEST_PATH = 250
 MOST_SEGMENTS = 10
@@ -38,7 +39,7 @@ def unsafe_reason(path: str) -> str | None:
         return "it is far too long"
     if path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
         return "it must be relative, with / between its parts"
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if _CONTROL.search(path):
         return "it has a control character"
     for segment in path.split("/"):
         if not segment:

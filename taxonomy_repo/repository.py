@@ -114,11 +114,23 @@ class Repository:
         """This thread's handle; libgit2's are not to be shared."""
         held: tuple[int, pygit2.Repository] | None = getattr(self._local, "held", None)
         if held is None or held[0] != os.getpid():
-            held = (os.getpid(), self.opened())
+            held = (os.getpid(), self._opened())
             self._local.held = held
         return held[1]
 
-    def opened(self) -> pygit2.Repository:
+    def for_writing(self) -> tuple[pygit2.Repository, NewObjects]:
+        """This thread's handle for the writer, and the place where it gathers what is new.
+
+        Kept from one change to the next: a new handle would open every pack anew.
+        """
+        held: tuple[int, pygit2.Repository, NewObjects] | None = getattr(self._local, "for_writing", None)
+        if held is None or held[0] != os.getpid():
+            held = (os.getpid(), self._opened(), NewObjects())
+            held[2].gather_for(held[1])
+            self._local.for_writing = held
+        return held[1], held[2]
+
+    def _opened(self) -> pygit2.Repository:
         """A new handle. Raises StoreProblem where there is no repository."""
         try:
             return pygit2.Repository(os.fspath(self.path))
@@ -211,9 +223,8 @@ class Writer:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._handle = repository.opened()
-        self._new = NewObjects()
-        self._new.gather_for(self._handle)
+        self._handle, self._new = repository.for_writing()
+        self._new.forget()  # what a change that was given up has left
         self.open = True
 
     def _git(self) -> pygit2.Repository:
@@ -234,17 +245,7 @@ class Writer:
         git = self._git()
         # Looked up by the writer's own handle: libgit2 builds a tree only on one of the same handle.
         root = None if base is None else _commit_in(git, base).tree
-        nested: dict[str, object] = {}
-        for path, blob in changes.items():
-            *folders, name = path.split("/")
-            level = nested
-            for folder in folders:
-                step = level.setdefault(folder, {})
-                if not isinstance(step, dict):
-                    raise StoreProblem("path-taken", f"{path} would lie below a file.")
-                level = step
-            level[name] = blob
-        written = _write_tree(git, root, nested, "")
+        written = _write_tree(git, root, _nested(changes), "")
         return written if written is not None else str(git.TreeBuilder().write())
 
     def commit(
@@ -349,6 +350,23 @@ class Writer:
                 time.sleep(0.01)  # another program holds git's own lock for an instant; look again
                 continue
             return
+
+
+def _nested(changes: Mapping[str, str | None]) -> dict[str, object]:
+    """Changes by folder: name → blob, None, or the changes of the folder of that name."""
+    nested: dict[str, object] = {}
+    for path, blob in changes.items():
+        *folders, name = path.split("/")
+        level = nested
+        for folder in folders:
+            step = level.setdefault(folder, {})
+            if not isinstance(step, dict):
+                raise StoreProblem("path-taken", f"{path} would lie below a file.")
+            level = step
+        if isinstance(level.get(name), dict):
+            raise StoreProblem("path-taken", f"{path} would be a file and a folder.")
+        level[name] = blob
+    return nested
 
 
 def _write_tree(git: pygit2.Repository, tree: pygit2.Tree | None, changes: Mapping[str, object], at: str) -> str | None:

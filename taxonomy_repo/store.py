@@ -19,7 +19,7 @@ import pygit2
 from taxonomy_repo import identity
 from taxonomy_repo.identity import LeafStep
 from taxonomy_repo.message import MOVE_TRAILER, compose_message, trailers_of
-from taxonomy_repo.paths import ATTRIBUTION_FILE, DATA_FILE, LEAF_FILES, QNA_FILE, unsafe_reason
+from taxonomy_repo.paths import LEAF_FILES, QNA_FILE, unsafe_reason
 from taxonomy_repo.repository import COMMITTER, BranchMoved, Person, Repository, StoreProblem, Writer
 
 __all__ = [
@@ -128,13 +128,8 @@ class Snapshot:
 
 def leaf_entry(folder: pygit2.Tree, path: str) -> LeafEntry | None:
     """``folder`` as a leaf, or None where it has no qna.yaml."""
-
-    def blob(name: str) -> str | None:
-        entry = folder[name] if name in folder else None  # noqa: SIM401 - a Tree has no get
-        return str(entry.id) if isinstance(entry, pygit2.Blob) else None
-
-    qna = blob(QNA_FILE)
-    return None if qna is None else LeafEntry(path, qna, blob(ATTRIBUTION_FILE), blob(DATA_FILE))
+    files = identity.files_of(folder)
+    return None if files is None else LeafEntry(path, *files)
 
 
 def leaves_in(tree: pygit2.Tree, at: str = "") -> Iterator[LeafEntry]:

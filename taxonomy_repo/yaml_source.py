@@ -223,9 +223,9 @@ def read_source(data: bytes) -> YamlSource:
     return YamlSource(text, tokens, root, tuple(problems))
 
 
-def too_large(size: int) -> Problem:
-    """The problem of a file of ``size`` bytes, of which nothing is read."""
-    message = f"The file has {size:,} bytes; {MOST_BYTES:,} is the most. Split it into several leaves."
+def too_large(size: int, most: int = MOST_BYTES) -> Problem:
+    """The problem of a file of ``size`` bytes where ``most`` are read: of this one, none."""
+    message = f"The file has {size:,} bytes; {most:,} is the most. Split it into several leaves."
     return Problem("file-too-large", "error", message, 1, 1)
 
 

@@ -78,8 +78,8 @@ class GitHost:
     slow_seconds: float = 0.0
     before_push: Callable[[], None] | None = None
 
-    def url(self, name: str) -> str:
-        return f"https://{HOST}:{self.port}/{name}"
+    def url(self, name: str, host: str = HOST) -> str:
+        return f"https://{host}:{self.port}/{name}"
 
     def rules(self, **changes: Any) -> NetworkRules:
         """Rules under which this host may be talked to."""
@@ -143,7 +143,7 @@ def git_host(folder: Path, name: str = HOST, sharing: Path | None = None) -> Ite
         pytest.skip("git-http-backend is not on this machine: tests against a code host are skipped.")
     certificate, secret = make_certificate(folder, name) if sharing is None else certificate_in(sharing, name)
     handler = type("Handler", (_Handler,), {"program": backend / "git-http-backend"})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, secret)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -157,6 +157,11 @@ def git_host(folder: Path, name: str = HOST, sharing: Path | None = None) -> Ite
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in the middle is what some tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

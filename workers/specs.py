@@ -92,12 +92,20 @@ def is_key_variable(name: str) -> bool:
     return bool(_KEY_VARIABLE.match(name))
 
 
+class FurtherEndpoint(Strict):
+    """Another address that serves the same teacher, with its own limit; the key is the teacher's."""
+
+    url: str
+    max_in_flight: int = Field(default=16, ge=1, le=4096)
+
+
 class TeacherReference(Strict):
     """Where the teacher answers, and how it is to be prompted.
 
     ``source``: ``vllm`` and ``transformers`` are servers that the worker starts and stops; ``endpoint`` is any
     OpenAI-compatible URL. ``auto`` is vllm where it is installed, else transformers. A key is never part of a
-    spec: ``key_variable`` names the worker's environment variable (or its ``_FILE`` form) that holds it.
+    spec: ``key_variable`` names the worker's environment variable (or its ``_FILE`` form) that holds it. ``further``
+    are more addresses of an endpoint that serve the same model.
     """
 
     source: Literal["auto", "vllm", "transformers", "endpoint"] = "auto"
@@ -106,10 +114,16 @@ class TeacherReference(Strict):
     key_variable: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
     profile: str = "auto"
     max_in_flight: int = Field(default=16, ge=1, le=4096)
+    further: tuple[FurtherEndpoint, ...] = ()
     max_model_length: int | None = Field(default=None, ge=256)
     tensor_parallel: int = Field(default=1, ge=1)
     data_parallel: int = Field(default=1, ge=1)
     extra_arguments: tuple[str, ...] = ()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests at once, over all addresses."""
+        return self.max_in_flight + sum(other.max_in_flight for other in self.further)
 
 
 # --- The leaves of a plan ---------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from taxonomy_repo.documents import DOCUMENT_REPOSITORY, DocumentProblem
 from taxonomy_repo.exporting import export_archive
 from taxonomy_repo.importing import ImportResult, import_files, import_history
 from taxonomy_repo.leaf import DocumentReference
+from taxonomy_repo.problem import spoken_field
 from taxonomy_repo.remote.address import RemoteProblem
 from taxonomy_repo.remote.documents import documents_fetch
 from taxonomy_repo.remote.program import Credential, GitProgram
@@ -150,7 +151,13 @@ def _sync(transfer: Transfer) -> dict[str, Any]:
                 "path": leaf.path,
                 "reason": leaf.reason,
                 "fields": [
-                    {"field": one.field, "base": one.base, "ours": one.ours, "theirs": one.theirs}
+                    {
+                        "field": one.field,
+                        "said": spoken_field(one.field),
+                        "base": one.base,
+                        "ours": one.ours,
+                        "theirs": one.theirs,
+                    }
                     for one in leaf.fields
                 ],
             }

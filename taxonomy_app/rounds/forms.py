@@ -18,7 +18,7 @@ from taxonomy_app.rounds.planning import recipe_with
 from taxonomy_app.rounds.services.record import artifact_store
 from taxonomy_app.tree.models import Branch, Leaf
 from workers.recipes import recipe, recipe_names
-from workers.specs import BUNDLED_MODEL, ModelReference, Recipe, TeacherReference, is_key_variable
+from workers.specs import BUNDLED_MODEL, FurtherEndpoint, ModelReference, Recipe, TeacherReference, is_key_variable
 
 # Above this number of leaves single ones are not listed; folders are.
 MOST_LISTED = 300
@@ -132,6 +132,20 @@ class RoundForm(forms.Form):
         required=False,
         help_text="The name of the worker's environment variable that holds the key, such as SEEDBED_TEACHER_KEY or "
         "OPENAI_API_KEY; never the key itself.",
+    )
+    teacher_in_flight = forms.IntegerField(
+        label="Requests at once",
+        min_value=1,
+        max_value=4096,
+        required=False,
+        help_text="Empty: 16. A server on a GPU is busy only with many more.",
+    )
+    teacher_further = forms.CharField(
+        label="More servers of the same model",
+        max_length=5000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "http://teacher-2:8000/v1 64"}),
+        help_text="One a line: its URL and, after a space, how many requests it takes at once.",
     )
     teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto")
     student = forms.ChoiceField(label="Student", widget=forms.RadioSelect)
@@ -294,13 +308,33 @@ class RoundForm(forms.Form):
                 check_model(model, artifact_store(), seen_by_workers=seen)
             except ValidationError as error:
                 self.add_error("teacher_model", error)
+        further = self._further_servers(data, seen) if source == "endpoint" else ()
+        if data.get("teacher_further") and source != "endpoint":
+            self.add_error("teacher_further", "These would not be used: choose the running server, or empty the field.")
         data["teacher"] = TeacherReference(
             source=source,
             model=model,
             url=url or None,
+            further=further,
+            max_in_flight=data.get("teacher_in_flight") or TeacherReference().max_in_flight,
             key_variable=data.get("teacher_key_variable") or None,
             profile=data["teacher_profile"],
         )
+
+    def _further_servers(self, data: dict[str, Any], seen: bool) -> tuple[FurtherEndpoint, ...]:
+        found = []
+        for line in data.get("teacher_further", "").splitlines():
+            url, _, number = line.strip().partition(" ")
+            if not url:
+                continue
+            most = number.strip() or str(data.get("teacher_in_flight") or TeacherReference().max_in_flight)
+            try:
+                if not most.isdecimal() or not 1 <= int(most) <= 4096:
+                    raise ValidationError(f"“{line.strip()}” must be a URL and a number from 1 to 4096.")
+                found.append(FurtherEndpoint(url=check_endpoint(url, seen_by_workers=seen), max_in_flight=int(most)))
+            except ValidationError as error:
+                self.add_error("teacher_further", error)
+        return tuple(found)
 
     def _clean_student(self, data: dict[str, Any]) -> None:
         choice = data.get("student")
@@ -369,6 +403,8 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "teacher_revision": teacher.model.revision or "",
         "teacher_url": teacher.url or "",
         "teacher_key_variable": teacher.key_variable or "",
+        "teacher_in_flight": teacher.max_in_flight,
+        "teacher_further": "\n".join(f"{other.url} {other.max_in_flight}" for other in teacher.further),
         "teacher_profile": teacher.profile,
         "holds": earlier.holds,
         "planned_from": earlier.pk,

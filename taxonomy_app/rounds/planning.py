@@ -174,7 +174,7 @@ def stage_outlines(
     leaves = [{**pin.model_dump(mode="json"), "data_blob": data_blobs.get(pin.leaf_id, "")} for pin in plan.leaves]
     # How fast the teacher is asked, and at which address, does not decide what it answers.
     teacher = plan.teacher.model_dump(
-        mode="json", exclude={"url", "key_variable", "max_in_flight", "tensor_parallel", "data_parallel"}
+        mode="json", exclude={"url", "key_variable", "max_in_flight", "further", "tensor_parallel", "data_parallel"}
     )
     if plan.teacher.source == "endpoint" or may_change(plan.teacher.model):
         teacher["family"] = family

@@ -110,7 +110,8 @@ def round_new(request: HttpRequest) -> HttpResponse:
     - ``judge``: ``recipe`` | ``token`` | ``written`` | ``none``.
     - ``control``: ``recipe`` | ``yes`` | ``no``. ``random_seed``: a number; without it, the round's number.
     - ``teacher_source``: ``auto`` | ``vllm`` | ``transformers`` | ``endpoint``; ``teacher_model``,
-      ``teacher_revision``, ``teacher_profile``; ``teacher_url`` and ``teacher_key_variable`` for an endpoint.
+      ``teacher_revision``, ``teacher_profile``, ``teacher_in_flight``; for an endpoint ``teacher_url``,
+      ``teacher_further`` (a URL and a number a line) and ``teacher_key_variable``.
     - ``student``: ``bundled`` | ``release`` (if there is a current one: then also the default) | ``other``, with
       ``student_name`` and ``student_revision``.
     - ``holds``: ``on`` if the round is to wait after generation until an administrator lets it go on.

@@ -7,34 +7,42 @@ A word matches every word that begins with it (a very short one only itself). Wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from django.db import connections
 from django.db.models.expressions import RawSQL
 
 from taxonomy_app.tree.search_words import is_beginning
 
-# The columns of LeafText by the weight that PostgreSQL knows them by.
-WEIGHTS = {"place": "A", "about": "B", "seeds": "C", "people": "D"}
-# Where words are looked for unless something else is asked; people are asked for by name.
-SEARCHED = ("place", "about", "seeds")
+# Where words are looked for: in the leaf's place alone, in all that it says, among those who wrote it.
+Field = Literal["place", "all", "people"]
+
+_SQLITE_COLUMNS: dict[Field, str] = {"place": "place", "all": "place about seeds", "people": "people"}
+_POSTGRESQL_COLUMNS: dict[Field, str] = {"place": "place_words", "all": "all_words", "people": "people_words"}
 
 
-_SQLITE = "SELECT rowid FROM tree_leaftext_index WHERE tree_leaftext_index MATCH %s"
-_POSTGRESQL = "SELECT leaf_id FROM tree_leaftext WHERE words @@ to_tsquery('simple', %s)"
+def leaves_with(words: Mapping[Field, Sequence[str]], using: str, *, most: int | None = None) -> RawSQL:
+    """A subquery with the keys of the leaves that have, in each field, each of its words (letters and digits only).
 
-
-def leaves_with(words: Sequence[str], fields: Sequence[str], using: str, *, most: int | None = None) -> RawSQL:
-    """A subquery with the keys of the leaves that have each word (letters and digits only) in one of the fields."""
+    ``most`` stops after so many.
+    """
     if connections[using].vendor == "sqlite":
-        every = " AND ".join(f'"{word}"*' if is_beginning(word) else f'"{word}"' for word in words)
-        statement, asked = _SQLITE, f"{{{' '.join(fields)}}} : ({every})"
+        statement = "SELECT rowid FROM tree_leaftext_index WHERE tree_leaftext_index MATCH %s"
+        parameters = [" AND ".join(_fts5(field, wanted) for field, wanted in words.items())]
     else:
-        weights = "".join(WEIGHTS[field] for field in fields)
-        statement, asked = (
-            _POSTGRESQL,
-            " & ".join(f"'{word}':{'*' if is_beginning(word) else ''}{weights}" for word in words),
-        )
+        each = " AND ".join(f"{_POSTGRESQL_COLUMNS[field]} @@ to_tsquery('simple', %s)" for field in words)
+        statement = "SELECT leaf_id FROM tree_leaftext WHERE " + each  # noqa: S608  # constant parts only
+        parameters = [_tsquery(wanted) for wanted in words.values()]
     if most is not None:
         statement += f" LIMIT {int(most)}"
-    return RawSQL(statement, [asked])  # noqa: S611  # a constant statement; what people wrote is its parameter
+    return RawSQL(statement, parameters)  # noqa: S611  # a constant statement; what people wrote is its parameter
+
+
+def _fts5(field: Field, words: Sequence[str]) -> str:
+    every = " AND ".join(f'"{word}"*' if is_beginning(word) else f'"{word}"' for word in words)
+    return f"({{{_SQLITE_COLUMNS[field]}}} : ({every}))"
+
+
+def _tsquery(words: Sequence[str]) -> str:
+    return " & ".join(f"'{word}':*" if is_beginning(word) else f"'{word}'" for word in words)

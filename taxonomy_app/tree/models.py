@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import connections, models
@@ -70,24 +69,26 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         return self.filter(path__startswith=prefix)
 
     def matching(
-        self, text: str, *, fields: Sequence[str] = full_text.SEARCHED, most: int | None = None
+        self, text: str = "", *, author: str = "", field: full_text.Field = "all", most: int | None = None
     ) -> LeafQuerySet:
-        """Leaves in whose ``fields`` (columns of :class:`LeafText`) each word of ``text`` is, or begins, a word.
+        """Leaves in whose ``field`` each word of ``text`` is, or begins, a word, and likewise each word of ``author``
+        among the names of those who wrote them. What is empty is not asked for; a text without a word finds nothing.
 
-        A text without a word finds nothing. ``most`` stops the search in the full-text index after so many, which
-        keeps a word that every leaf has from costing more the larger the taxonomy is; use it without other filters.
+        ``most`` stops the search in the full-text index after so many, which keeps a word that every leaf has from
+        costing more the larger the taxonomy is; use it without other filters.
         """
-        words = query_words(text)
-        if not words:
+        asked = {name: given for name, given in ((field, text), ("people", author)) if given}
+        words = {name: query_words(given) for name, given in asked.items()}
+        if not all(words.values()):
             return self.none()
-        return self.filter(pk__in=full_text.leaves_with(words, fields, self.db, most=most))
+        return self.filter(pk__in=full_text.leaves_with(words, self.db, most=most)) if words else self
 
 
 class LeafText(models.Model):
     """The words of a leaf that is present, as the search finds it: each word once, folded (``search_words``).
 
     The database keeps its own full-text index of this table: an FTS5 table with triggers on SQLite, a generated
-    tsvector column with a GIN index on PostgreSQL (migration 0002). Whoever alters this table on SQLite makes the
+    tsvector columns with GIN indexes on PostgreSQL (migration 0002). Whoever alters this table on SQLite makes the
     triggers again, because Django then builds the table anew and they go with the old one.
     """
 

@@ -21,7 +21,7 @@ SHORTEST_BEGINNING = 3
 LONGEST_WORD = 64
 # A tsvector of PostgreSQL holds at most 1 MB, all columns together. A leaf with more distinct words than fit is found
 # by those that come first in it.
-MOST_BYTES = 250_000
+MOST_BYTES = 200_000
 
 # ASCII letters made small, digits kept, everything else a space.
 _PLAIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
@@ -79,6 +79,12 @@ def distinct_words(texts: Iterable[str]) -> str:
 def query_words(text: str) -> list[str]:
     """The distinct words of what somebody asks, at most ``MOST_WORDS``."""
     return list(dict.fromkeys(words_in(text)))[:MOST_WORDS]
+
+
+def has_all(words: Sequence[str], text: str) -> bool:
+    """Whether each word of a query is, or begins, a word of ``text`` (words with spaces between)."""
+    spaced = f" {text} "
+    return all((f" {word}" if is_beginning(word) else f" {word} ") in spaced for word in words)
 
 
 def finder(words: Sequence[str]) -> Callable[[str], Iterator[tuple[int, int]]]:

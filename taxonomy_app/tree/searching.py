@@ -13,19 +13,16 @@ from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from taxonomy_app.tree.full_text import SEARCHED
+from taxonomy_app.tree.full_text import Field
 from taxonomy_app.tree.leaf_states import in_state
 from taxonomy_app.tree.models import Leaf, LeafQuerySet, Seed
-from taxonomy_app.tree.search_words import finder, mark_words, query_words
+from taxonomy_app.tree.search_words import finder, has_all, mark_words, query_words, words_in
 
 # More than these nobody reads; the page asks for another word instead.
 MOST_FOUND = 500
 # Seeds that are read to show where a page of leaves has the words.
 _MOST_SEEDS_READ = 300
 _EXCERPT = 180
-
-# Best first: the words in the leaf's name and folders, then in its task too, then anywhere in it.
-_TIERS = (("place",), ("place", "about"), SEARCHED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,12 @@ class Wanted:
     @property
     def narrowed(self) -> bool:
         """Whether anything but words is asked for."""
-        return any((self.branch, self.place, self.kind, self.author, self.state))
+        return self.filtered or bool(self.author)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything is asked for that the full-text index does not know."""
+        return any((self.branch, self.place, self.kind, self.state))
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,34 @@ class Found:
 
 
 def search(wanted: Wanted, *, user: object) -> Found:
-    """The leaves that are asked for. Three queries with words, one without."""
+    """The leaves that are asked for. Two queries with words, one without.
+
+    Best first: all words in the leaf's name and folders, then in its task too, then anywhere; among equals by path.
+    """
     leaves = _narrowed(wanted, user)
     if not wanted.words:
-        keys = list(leaves.order_by("path").values_list("pk", flat=True)[: MOST_FOUND + 1])
+        found = leaves.matching(author=wanted.author).order_by("path").values_list("pk", flat=True)
+        keys = list(found[: MOST_FOUND + 1])
         return Found(keys[:MOST_FOUND], len(keys) > MOST_FOUND)
+    words = query_words(wanted.words)
+    # Only where nothing outside it narrows the search may the full-text index stop early: it has present leaves alone.
+    most = None if wanted.filtered else MOST_FOUND + 1
     ranks: dict[int, tuple[int, str]] = {}
-    for tier, fields in enumerate(_TIERS):
-        # Only where nothing else narrows it may the full-text index stop early: it holds present leaves alone.
-        most = None if wanted.narrowed else MOST_FOUND + 1
-        found = leaves.matching(wanted.words, fields=fields, most=most)
-        for key, path in found.order_by().values_list("pk", "path")[: MOST_FOUND + 1]:
-            ranks.setdefault(key, (tier, path))
+    # Those that are named so are asked for by themselves: where very many have the words they must not be missed.
+    fields: tuple[Field, ...] = ("place", "all")
+    for field in fields:
+        found = leaves.matching(wanted.words, author=wanted.author, field=field, most=most).order_by()
+        for key, path, about in found.values_list("pk", "path", "text__about")[: MOST_FOUND + 1]:
+            if key not in ranks:
+                # The index has the place's words apart from the task's; a leaf may have some in each.
+                in_task = has_all(words, f"{' '.join(words_in(path))} {about}")
+                ranks[key] = (0 if field == "place" else 1 if in_task else 2, path)
     keys = sorted(ranks, key=lambda key: ranks[key])
     return Found(keys[:MOST_FOUND], len(keys) > MOST_FOUND)
 
 
 def _narrowed(wanted: Wanted, user: object) -> LeafQuerySet:
+    """The leaves that everything but the full-text index lets through."""
     leaves: LeafQuerySet = Leaf.objects.present()
     if wanted.branch:
         leaves = leaves.under(wanted.branch)
@@ -84,8 +97,6 @@ def _narrowed(wanted: Wanted, user: object) -> LeafQuerySet:
         leaves = leaves.beginning_with(wanted.place.strip().strip("/").replace(" ", "_"))
     if wanted.kind:
         leaves = leaves.filter(kind=wanted.kind)
-    if wanted.author:
-        leaves = leaves.matching(wanted.author, fields=("people",))
     if wanted.state:
         leaves = in_state(leaves, wanted.state, user)
     return leaves

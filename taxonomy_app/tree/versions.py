@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
+from taxonomy_app.contributions.models import Submission
 from taxonomy_app.people.models import User
 from taxonomy_app.tree.models import Leaf, LeafVersion
 from taxonomy_app.tree.queries import people_by_email
@@ -36,6 +39,7 @@ class ChangeShown:
     comparison: LeafComparison | None
     sources: tuple[tuple[FieldComparison, ...], ...]
     unreadable: str = ""
+    submission: Submission | None = None
 
     @property
     def moved(self) -> bool:
@@ -71,8 +75,8 @@ def history_of(leaf: Leaf, limit: int) -> tuple[list[Change], bool]:
     return changes_with_people(versions[:limit]), len(versions) > limit
 
 
-def change_shown(leaf: Leaf, position: int) -> ChangeShown:
-    """The step of that number. Four queries; at most four blobs are read.
+def change_shown(leaf: Leaf, position: int, user: Any) -> ChangeShown:
+    """The step of that number. Five queries at most; at most four blobs are read.
 
     Raises:
         LeafVersion.DoesNotExist: the leaf has no such step.
@@ -93,8 +97,25 @@ def change_shown(leaf: Leaf, position: int) -> ChangeShown:
     else:
         unreadable = "The leaf after this change" if not after_reads else "The leaf before this change"
     return ChangeShown(
-        change, earlier, later, comparison, sources_compare(_sources(earlier), _sources(version)), unreadable
+        change=change,
+        earlier=earlier,
+        later=later,
+        comparison=comparison,
+        sources=sources_compare(_sources(earlier), _sources(version)),
+        unreadable=unreadable,
+        submission=_submission(version, leaf, user),
     )
+
+
+def _submission(version: LeafVersion, leaf: Leaf, user: Any) -> Submission | None:
+    """The submission that the step came from, where the person may see it. One query, none for other steps.
+
+    A taxonomy that was brought from elsewhere names submissions of that place: the leaf must be the same.
+    """
+    named = re.match(r"S(\d{1,9})\b", version.submission)
+    if named is None:
+        return None
+    return Submission.objects.visible_for(user).filter(pk=int(named[1]), leaf_id=leaf.leaf_id).first()
 
 
 def _document(version: LeafVersion | None) -> tuple[Document | None, bool]:

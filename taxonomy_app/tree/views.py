@@ -74,14 +74,14 @@ def _search(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     leaves = searching.in_order(list(page.object_list))
     pieces = searching.excerpts(leaves, wanted.words)
     rows = [(row, pieces.get(row.leaf.pk, "")) for row in queries.leaf_rows(leaves, request.user)]
-    return {"page": page, "rows": rows, "more": found.more, "wanted": wanted, **_instead(wanted, found)}
+    return {"page": page, "rows": rows, "more": found.more, "wanted": wanted, **_instead(request, wanted, found)}
 
 
-def _instead(wanted: searching.Wanted, found: searching.Found) -> dict[str, Any]:
+def _instead(request: HttpRequest, wanted: searching.Wanted, found: searching.Found) -> dict[str, Any]:
     """Where nothing has the words: leaves that are about something like them."""
     if found.leaves or not wanted.words:
         return {}
-    near, note = nearest.nearest_to_text(wanted.words, 5)
+    near, note = nearest.nearest_to_text(wanted.words, 5, ask_model=request.user.is_authenticated)
     return {"near": near, "note": note}
 
 
@@ -113,7 +113,11 @@ def places(request: HttpRequest) -> HttpResponse:
     form = PlaceForm(request.GET if "text" in request.GET else None)
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid():
-        found, note = nearest.places_for(form.cleaned_data["text"], branch=form.cleaned_data["branch"])
+        found, note = nearest.places_for(
+            form.cleaned_data["text"],
+            branch=form.cleaned_data["branch"],
+            ask_model=request.user.is_authenticated,
+        )
         context |= {"places": found, "note": note}
     template = "tree/_places.html" if _is_fragment(request) else "tree/places.html"
     return render(request, template, context, status=422 if form.errors else 200)
@@ -179,7 +183,7 @@ def version(request: HttpRequest, leaf_id: uuid.UUID, position: int) -> HttpResp
     """One change of a leaf beside what was there before, field by field."""
     shown = get_object_or_404(Leaf, leaf_id=leaf_id)
     try:
-        step = versions.change_shown(shown, position)
+        step = versions.change_shown(shown, position, request.user)
     except LeafVersion.DoesNotExist as error:
         raise Http404 from error
     return render(request, "tree/version.html", {"leaf": shown, "step": step})

@@ -19,12 +19,22 @@ from taxonomy_repo.problem import Problem, Severity, excerpt
 
 @dataclass(frozen=True)
 class LeafAt:
-    """A leaf among others. ``number`` is the caller's name for it, ``lines`` as in ``LeafReading``."""
+    """A leaf among others: its place, and of each seed the text that is compared and the line that it begins on."""
 
-    number: int
     path: str
-    leaf: Leaf
-    lines: Mapping[str, tuple[int, int]]
+    seeds: tuple[tuple[str, int | None], ...]
+
+    @classmethod
+    def of(cls, path: str, leaf: Leaf, lines: Mapping[str, tuple[int, int]]) -> LeafAt:
+        """``lines`` as in ``LeafReading``."""
+        starts = (lines.get(f"seed_examples[{index}]") for index in range(len(leaf.seed_examples)))
+        return cls(
+            path,
+            tuple(
+                (seed_text(seed), start[0] if start else None)
+                for seed, start in zip(leaf.seed_examples, starts, strict=True)
+            ),
+        )
 
 
 class AcrossCheck(ABC):
@@ -37,7 +47,7 @@ class AcrossCheck(ABC):
 
     @abstractmethod
     def find(self, leaves: Sequence[LeafAt]) -> Iterator[tuple[int, Problem]]:
-        """Every problem with the number of the leaf that has it."""
+        """Every problem with the position of the leaf that has it."""
 
 
 class PathCollision(AcrossCheck):
@@ -52,7 +62,7 @@ class PathCollision(AcrossCheck):
     def find(self, leaves: Sequence[LeafAt]) -> Iterator[tuple[int, Problem]]:
         # Folders above the leaves collide too: each part of a path is looked at with what is before it.
         seen: dict[str, str] = {}
-        for leaf in leaves:
+        for number, leaf in enumerate(leaves):
             parts = leaf.path.split("/")
             for depth in range(1, len(parts) + 1):
                 place = "/".join(parts[:depth])
@@ -60,7 +70,7 @@ class PathCollision(AcrossCheck):
                 if first != place:
                     here, there = excerpt(place, 80), excerpt(first, 80)
                     message = f"On many computers {here} is the same folder as {there}. Rename one."
-                    yield leaf.number, Problem(self.code, self.severity, message, field="path")
+                    yield number, Problem(self.code, self.severity, message, field="path")
                     break
 
 
@@ -74,31 +84,27 @@ class NearDuplicateElsewhere(AcrossCheck):
     example = "`What is the capital of Osk? Osk town.` in two leaves"
 
     def find(self, leaves: Sequence[LeafAt]) -> Iterator[tuple[int, Problem]]:
-        texts, places = [], []
-        for leaf in leaves:
-            for index, seed in enumerate(leaf.leaf.seed_examples):
-                texts.append(seed_text(seed))
-                places.append((leaf, index))
+        places = [(number, index) for number, leaf in enumerate(leaves) for index in range(len(leaf.seeds))]
+        texts = [text for leaf in leaves for text, _ in leaf.seeds]
         said: set[int] = set()
         for pair in sorted(near_duplicates(texts), key=lambda pair: (pair.second, -pair.similarity)):
-            (other, at), (leaf, index) = places[pair.first], places[pair.second]
-            if other is leaf or pair.second in said:
+            (other, at), (number, index) = places[pair.first], places[pair.second]
+            if other == number or pair.second in said:
                 continue
             said.add(pair.second)
-            field = f"seed_examples[{index}]"
-            line = leaf.lines[field][0] if field in leaf.lines else None
             message = (
-                f"Seed {index + 1} says nearly the same as seed {at + 1} of {excerpt(other.path, 120)} "
+                f"Seed {index + 1} says nearly the same as seed {at + 1} of {excerpt(leaves[other].path, 120)} "
                 f"({pair.similarity:.0%} alike). Write another one, or put the leaves together."
             )
-            yield leaf.number, Problem(self.code, self.severity, message, line, None, field)
+            line = leaves[number].seeds[index][1]
+            yield number, Problem(self.code, self.severity, message, line, None, f"seed_examples[{index}]")
 
 
 ACROSS: dict[str, AcrossCheck] = {check.code: check for check in (PathCollision(), NearDuplicateElsewhere())}
 
 
 def check_across(leaves: Sequence[LeafAt]) -> dict[int, list[Problem]]:
-    """What is wrong with leaves beside each other, by their numbers."""
+    """What is wrong with leaves beside each other, by their positions."""
     found: dict[int, list[Problem]] = {}
     for check in ACROSS.values():
         for number, problem in check.find(leaves):

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 from taxonomy_repo.checks.registry import GOOD_SKILL, Check, Example, Subject, register
 from taxonomy_repo.checks.texts import seed_texts
@@ -19,6 +20,8 @@ from taxonomy_repo.problem import Problem
 # So many texts of one kind (questions, answers, contexts), and this part of them in one language, make it the leaf's.
 LEAST_TEXTS, LEAST_PART = 4, 0.7
 LEAST_LETTERS, LEAST_SMALL_WORDS = 12, 3
+# What is looked at of a text: its language shows soon.
+MOST_CHARACTERS = 600
 
 _SMALL_WORDS = {
     "English": "the of and to in is that it for was on are as with at this have from by not be which or what how you",
@@ -57,11 +60,12 @@ _SCRIPTS = {
 
 def language_of(text: str) -> str | None:
     """The language (of the Latin script) or script of ``text``; None where it is not plain."""
-    words = _WORD.findall(text[:2000].casefold())
+    text = text[:MOST_CHARACTERS]
+    words = _WORD.findall(text.casefold())
     letters = sum(map(len, words))
     if letters < LEAST_LETTERS:
         return None
-    others = "".join(_NOT_ASCII_LETTERS.findall(text[:2000]))
+    others = "".join(_NOT_ASCII_LETTERS.findall(text))
     if len(others) * 2 > letters or (others and len(words) < 4):
         scripts = Counter(_SCRIPTS.get(unicodedata.name(letter, "").split(" ", 1)[0]) for letter in others)
         # Japanese is written with Chinese letters among its own.
@@ -70,13 +74,12 @@ def language_of(text: str) -> str | None:
             return script
         if script != "Latin":
             return None
-    votes: Counter[str] = Counter()
-    for word in words:
-        languages = _LANGUAGES_OF.get(word, ())
-        for language in languages:
-            votes[language] += 1
-    (best, count), *rest = votes.most_common(2) or [("", 0)]
-    second = rest[0][1] if rest else 0
+    votes = Counter(chain.from_iterable(map(_LANGUAGES_OF.get, words, repeat(()))))
+    if not votes:
+        return None
+    best = max(votes, key=votes.__getitem__)
+    count = votes.pop(best)
+    second = max(votes.values(), default=0)
     plain = count >= LEAST_SMALL_WORDS and count >= 2 * second and count * 8 >= len(words)
     return best if plain else None
 
@@ -100,6 +103,9 @@ class LanguageDiffers(Check):
     )
 
     def find(self, subject: Subject) -> Iterator[Problem]:
+        leaf = subject.reading.leaf
+        if leaf is None or len(leaf.seed_examples) < LEAST_TEXTS:
+            return
         told: dict[str, list[tuple[str, str]]] = {}
         for field, text in seed_texts(subject):
             language = language_of(text)

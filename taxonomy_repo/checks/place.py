@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from taxonomy_repo.checks.registry import Check, Example, Subject, register
-from taxonomy_repo.paths import check_path
 from taxonomy_repo.problem import Problem
 
 
@@ -15,7 +14,7 @@ class PathCheck(Check):
     def find(self, subject: Subject) -> Iterator[Problem]:
         if not subject.path:
             return iter(())
-        return (problem for problem in check_path(subject.path, new=False) if problem.code == self.code)
+        return (problem for problem in subject.place_problems if problem.code == self.code)
 
 
 @register

@@ -16,8 +16,10 @@ _EXAMPLE_HOST = re.compile(r"(^|\.)(example(\.(com|net|org))?|test|invalid|local
 _PHONE = re.compile(r"(?<![\w+])\+\d{1,3}(?:[ ./()-]{0,2}\d){6,13}(?!\d)")
 # Numbers that are given to nobody: 555-0100 to 555-0199 in North America, and those of British dramas.
 _FICTIONAL_PHONE = re.compile(r"\A1\d{3}55501\d\d\Z|\A44(?:1632960|20794609|7700900)\d{2,3}\Z")
-_CARD = re.compile(r"(?<![\d.-])(?:[3-6]\d{3})(?:[ -]?\d){8,15}(?![\d-])")
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+# What may not stand before these is looked for behind their first sign: a pattern that starts with a set of signs is
+# searched for many times faster.
+_CARD = re.compile(r"[3-6](?<![\d.-][3-6])\d{3}(?:[ -]?\d){8,15}(?![\d-])")
+_IBAN = re.compile(r"[A-Z](?<!\w[A-Z])[A-Z]\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 
 _SECRETS = (
     ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
@@ -83,10 +85,12 @@ class PersonalData(Check):
     example = Example(GOOD_SKILL.replace("Cold.", "Write to ann@osk-harbour.eu."))
 
     def find(self, subject: Subject) -> Iterator[Problem]:
-        for field, text in all_texts(subject):
-            for sign, what, pattern, is_one, advice in _PERSONAL:
-                if sign not in text:
-                    continue
+        texts = list(all_texts(subject))
+        whole = "\n".join(text for _, text in texts)
+        # Most leaves have nothing like it anywhere, and then their texts need no look one by one.
+        looked_for = [one for one in _PERSONAL if one[0] in whole and one[2].search(whole)]
+        for field, text in texts if looked_for else ():
+            for _, what, pattern, is_one, advice in looked_for:
                 match = next((match for match in pattern.finditer(text) if is_one(match)), None)
                 if match is not None:
                     yield subject.problem(self, f"{excerpt(match[0], 60)} looks like {what}. {advice}", field)
@@ -103,10 +107,13 @@ class Secret(Check):
     example = Example(GOOD_SKILL.replace("Cold.", "Sign in at https://ann:" + "pier-number-9@osk.example/."))
 
     def find(self, subject: Subject) -> Iterator[Problem]:
-        for field, text in all_texts(subject):
-            if not any(sign in text for sign in _SIGNS_OF_SECRETS):
-                continue
-            for what, pattern in _SECRETS:
+        texts = list(all_texts(subject))
+        whole = "\n".join(text for _, text in texts)
+        if not any(sign in whole for sign in _SIGNS_OF_SECRETS):
+            return
+        looked_for = [(what, pattern) for what, pattern in _SECRETS if pattern.search(whole)]
+        for field, text in texts if looked_for else ():
+            for what, pattern in looked_for:
                 match = pattern.search(text)
                 if match is not None:
                     # The whole of it does not belong into a report either.

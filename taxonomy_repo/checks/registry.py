@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
@@ -12,6 +13,7 @@ from typing import ClassVar, TypeVar
 from taxonomy_repo.attribution import AttributionReading, read_attribution
 from taxonomy_repo.leaf import LeafKindName, LeafReading, leaf_kind
 from taxonomy_repo.leaf_reader import read_source_as_leaf
+from taxonomy_repo.paths import check_path
 from taxonomy_repo.problem import Problem, Severity
 from taxonomy_repo.yaml_source import YamlSource, read_source
 
@@ -105,6 +107,11 @@ class Subject:
     @property
     def kind(self) -> LeafKindName:
         return leaf_kind(self.path, self.reading.leaf)
+
+    @functools.cached_property
+    def place_problems(self) -> tuple[Problem, ...]:
+        """What is wrong with where the leaf lies; nothing where that is not known."""
+        return tuple(check_path(self.path, new=False)) if self.path else ()
 
     @property
     def lint_severity(self) -> Severity:

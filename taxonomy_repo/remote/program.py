@@ -180,9 +180,12 @@ class GitProgram:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     def _environment(self, address: Address, credential: Credential | None) -> dict[str, str]:
-        where = address.host if address.port == HTTPS_PORT else f"{address.host}:{address.port}"
-        addresses = ",".join(f"[{one}]" if ":" in one else one for one in address.addresses)
-        settings = [*_SETTINGS, ("http.curloptResolve", f"{address.host}:{address.port}:{addresses}")]
+        named = f"[{address.host}]" if ":" in address.host else address.host
+        where = named if address.port == HTTPS_PORT else f"{named}:{address.port}"
+        settings = list(_SETTINGS)
+        if address.addresses != (address.host,):  # a number is no name that could be looked up again
+            addresses = ",".join(f"[{one}]" if ":" in one else one for one in address.addresses)
+            settings.append(("http.curloptResolve", f"{address.host}:{address.port}:{addresses}"))
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",

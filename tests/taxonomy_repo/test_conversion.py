@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -107,12 +109,26 @@ def test_asciidoc_reads_no_file_of_this_machine(tmp_path: Path) -> None:
         assert "a secret of the installation" not in converted("lock.adoc", f"= Pell lock\n\n{trick}\n".encode())
 
 
-def test_a_web_page_reads_no_file_of_this_machine(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.html"
-    secret.write_text("<p>a secret of the installation</p>")
-    for address in (str(secret), secret.as_uri()):
-        page = f'<p>Said.</p><iframe src="{address}"></iframe><p>Done.</p>'
-        assert converted("lock.html", page.encode()) == "Said.\n\nDone.\n"
+def test_a_web_page_asks_nobody_for_what_it_names() -> None:
+    asked: list[str] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<p>From elsewhere.</p>")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        there = f"http://127.0.0.1:{server.server_port}/inner.html"
+        page = f'<p>Said.</p><iframe src="{there}"></iframe><img src="{there}"><p>Done.</p>'
+        text = converted("lock.html", page.encode())
+        server.shutdown()
+    assert (text, asked) == ("Said.\n\nDone.\n", [])
 
 
 def test_plain_texts_are_taken_as_they_are() -> None:

@@ -166,6 +166,24 @@ def test_an_empty_taxonomy_becomes_the_imported_one_byte_for_byte(store: Taxonom
     assert (commit.author, commit.message) == (AUTHOR, "Import 2 leaves from a folder\n")
 
 
+def test_much_that_comes_in_is_one_pack_that_git_finds_sound(store: TaxonomyStore) -> None:
+    take(
+        store,
+        {f"compositional_skills/many/leaf_{n}/qna.yaml": QNA.replace(b"rain", b"rain %d" % n) for n in range(300)},
+    )
+    objects = store.repository.path / "objects"
+    assert len(list((objects / "pack").glob("*.pack"))) == 1
+    assert list(objects.glob("??/*")) == []
+    git("fsck", "--strict", cwd=store.repository.path)
+    assert len(out(store)) == 300
+
+
+def test_a_file_where_a_folder_is_needed_is_said(store: TaxonomyStore) -> None:
+    with pytest.raises(StoreProblem) as caught:
+        take(store, {f"{HAIKU}/qna.yaml": QNA, HAIKU: b"x"})
+    assert (caught.value.code, store.head()) == ("path-taken", None)
+
+
 def test_the_same_again_commits_nothing(store: TaxonomyStore) -> None:
     head = take(store, FILES).commit
     for mode in ("add", "replace"):

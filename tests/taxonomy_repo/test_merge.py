@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taxonomy_repo.leaf import KnowledgeSeed, Leaf, QuestionAnswer, Seed, SeedExample, read_leaf, write_leaf
 from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes, merge_leaves
 
 PATH = "compositional_skills/writing/haiku"
+# How long one takes says something of the machine only.
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # Few letters, so that items meet often.
 WORDS = st.sampled_from(["a", "b", "c", "d"])
 SKILL_SEEDS = st.lists(st.builds(SeedExample, WORDS, WORDS, st.none() | WORDS), max_size=6)
@@ -73,14 +76,14 @@ def merged_or_none(base: Leaf | None, ours: Leaf, theirs: Leaf) -> Leaf | None:
         return None
 
 
-@settings(max_examples=300)
+@MANY
 @given(histories())
 def test_the_sides_may_be_exchanged(history: tuple[Leaf, Leaf, Leaf]) -> None:
     base, ours, theirs = history
     assert merged_or_none(base, ours, theirs) == merged_or_none(base, theirs, ours)
 
 
-@settings(max_examples=300)
+@MANY
 @given(LEAVES, LEAVES)
 def test_what_only_one_side_changed_is_taken_as_it_is(base: Leaf, changed: Leaf) -> None:
     assert merge_leaves(base, base, changed) == changed
@@ -88,7 +91,7 @@ def test_what_only_one_side_changed_is_taken_as_it_is(base: Leaf, changed: Leaf)
     assert merge_leaves(base, changed, changed) == changed
 
 
-@settings(max_examples=300)
+@MANY
 @given(histories(distinct=True))
 def test_nothing_is_dropped_that_no_side_took_away_and_nothing_is_invented(
     history: tuple[Leaf, Leaf, Leaf],
@@ -102,6 +105,21 @@ def test_nothing_is_dropped_that_no_side_took_away_and_nothing_is_invented(
     assert (here - before) | (there - before) <= have
     assert before & here & there <= have
     assert len(merged.seed_examples) <= len(ours.seed_examples) + len(theirs.seed_examples)
+
+
+@MANY
+@given(histories())
+def test_copies_of_one_seed_are_counted_too(history: tuple[Leaf, Leaf, Leaf]) -> None:
+    """Leaves that ask the same thing twice are told off by the checks, but nobody's copy may vanish or multiply."""
+    base, ours, theirs = history
+    merged = merged_or_none(base, ours, theirs)
+    if merged is None or merged.is_knowledge:
+        return  # the pairs of one context may be joined from both sides: that seed is in neither
+    have, before, here, there = (Counter(leaf.seed_examples) for leaf in (merged, base, ours, theirs))
+    for seed in have | before | here | there:
+        assert have[seed] <= here[seed] + there[seed]
+        if min(here[seed], there[seed]) >= before[seed]:
+            assert have[seed] >= max(here[seed], there[seed])
 
 
 def test_a_passage_without_pairs_is_not_taken_for_another_one() -> None:

@@ -154,13 +154,15 @@ def reply(body: dict[str, Any], number: int = 0) -> dict[str, Any]:
 
 def _chat_choice(body: dict[str, Any]) -> dict[str, Any]:
     asked = body["messages"][-1]["content"]
-    if body.get("logprobs"):
+    if body.get("logprobs") or "\nGrades:" in asked:
         # Grades what repeats a word of the text as right: enough to tell seeds from planted faults.
         answer = re.search(r"Answer: (.*)", asked)
         before = asked[: answer.start()] if answer else asked
         known = set(re.findall(r"\w+", before.lower()))
         words = re.findall(r"\w+", answer[1].lower()) if answer else []
         good = bool(words) and sum(word in known for word in words) / len(words) > 0.8
+        if not body.get("logprobs"):
+            return {"message": {"content": f"I have read it.\nGrade: {3 if good else 1}"}, "finish_reason": "stop"}
         top = [("3", -0.2), ("1", -1.8)] if good else [("1", -0.2), ("2", -1.8)]
         content = [{"token": top[0][0], "logprob": -0.2, "top_logprobs": [{"token": t, "logprob": p} for t, p in top]}]
         return {"message": {"content": top[0][0]}, "finish_reason": "stop", "logprobs": {"content": content}}

@@ -28,6 +28,7 @@ from workers.planning import choose_held_out, data_pairs, seed_pairs
 from workers.specs import (
     BUNDLED_MODEL,
     Document,
+    FurtherEndpoint,
     GenerationRecipe,
     LeafKind,
     ModelReference,
@@ -51,10 +52,17 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--leaf", action="append", default=[], help="path of a leaf in it; again for more; all if none")
     found.add_argument("--documents", type=Path, help="folder with the documents of knowledge leaves")
     found.add_argument("--teacher-url", help="OpenAI-compatible address; without it a server is started here")
+    found.add_argument(
+        "--further-url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="another address that serves the same model; again for more",
+    )
     found.add_argument("--teacher-model", default=BUNDLED_MODEL, help="name at that address, else a model to start")
     found.add_argument("--teacher-key-variable", help="environment variable (or its _FILE form) with the key")
     found.add_argument("--profile", default="auto", help="how the teacher is prompted")
-    found.add_argument("--in-flight", type=int, default=16, help="requests at once")
+    found.add_argument("--in-flight", type=int, default=16, help="requests at once, at each address")
     found.add_argument("--samples", type=int, default=16, help="samples wanted of each leaf")
     found.add_argument("--attempts-factor", type=float, default=3.0, help="rows asked for a wanted sample, at most")
     found.add_argument("--max-answer-tokens", type=int, default=64)
@@ -166,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         teacher = TeacherReference(
             source="endpoint" if given.teacher_url else "auto",
             url=given.teacher_url,
+            further=tuple(FurtherEndpoint(url=url, max_in_flight=given.in_flight) for url in given.further_url),
             model=ModelReference(name=given.teacher_model),
             key_variable=given.teacher_key_variable,
             profile=given.profile,

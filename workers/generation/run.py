@@ -157,7 +157,7 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
         judge=judge_of(teacher, recipe) if recipe.judge else None,
         parts=parts,
         pipeline_hash=pipeline_hash(recipe, profile),
-        max_in_flight=order.teacher.max_in_flight,
+        max_in_flight=order.teacher.in_flight,
         contexts_shown=profile.contexts_in_prompt,
         examples_shown=profile.examples_in_prompt,
         judged_seeds=profile.judged_seeds,

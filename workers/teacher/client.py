@@ -140,6 +140,7 @@ class TeacherClient:
         self.endpoint = endpoint
         self.usage = Usage()
         self.attempts = attempts
+        self.max_in_flight = max_in_flight
         self.pace = Pace(attempts=attempts, backoff=backoff)
         self._slots = asyncio.Semaphore(max_in_flight)
         self._read_timeout = read_timeout

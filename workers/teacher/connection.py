@@ -14,6 +14,7 @@ from workers.model_folder import ModelProblem
 from workers.models import resolve
 from workers.specs import StageProblem, TeacherReference, is_key_variable
 from workers.teacher.client import Endpoint, TeacherClient, TeacherProblem, endpoint_url
+from workers.teacher.pool import TeacherPool
 from workers.teacher.profiles import TeacherProfile, UnknownProfile, teacher_profile
 from workers.teacher.server import installed_source, new_server
 
@@ -95,10 +96,7 @@ async def open_teacher(
                 )
             )
         profile = _profile(reference, None)
-        endpoint = Endpoint(
-            endpoint_url(reference.url), reference.model.name, endpoint_key(reference.key_variable, environ)
-        )
-        async with TeacherClient(endpoint, max_in_flight=reference.max_in_flight) as client:
+        async with _endpoint_client(reference, reference.url, environ) as client:
             await client.check()
             yield Teacher(client, profile, None, profile.request_seeds)
         return
@@ -134,6 +132,17 @@ async def open_teacher(
             yield Teacher(client, profile, folder, request_seeds=False, probabilities=source == "vllm")
     finally:
         await server.stop()
+
+
+def _endpoint_client(reference: TeacherReference, url: str, environ: Mapping[str, str]) -> TeacherClient:
+    """A client of the one address, or of all of them."""
+    key = endpoint_key(reference.key_variable, environ)
+    limits = [(url, reference.max_in_flight), *((other.url, other.max_in_flight) for other in reference.further)]
+    clients = [
+        TeacherClient(Endpoint(endpoint_url(address), reference.model.name, key), max_in_flight=most)
+        for address, most in limits
+    ]
+    return clients[0] if len(clients) == 1 else TeacherPool(clients)
 
 
 def _profile(reference: TeacherReference, folder: Path | None) -> TeacherProfile:

@@ -459,4 +459,8 @@ def _documents(path: str, reference: Any) -> list[Document]:
     found = document_store().read(reference)
     if not found:
         raise PlanProblem(f"{path} names documents, but none of them is there.")
+    for name, text in found:
+        # A scanned page without text, say: questions about it would be made of the seeds alone, and nobody told.
+        if not any(letter.isalpha() for letter in text):
+            raise PlanProblem(f"The document {name} of {path} has no text: put one in its place that can be read.")
     return [Document(name=name, text=text, source=reference.repo, commit=reference.commit) for name, text in found]

@@ -3,8 +3,6 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-WEIGHTS = {"place": "A", "about": "B", "seeds": "C", "people": "D"}
-
 # prefix: words that begin with three given letters are so many that FTS5 keeps a list of them. FTS5 keeps no copy of the words (content=): it reads them from LeafText, which triggers keep it equal to.
 SQLITE_CREATE = (
     "CREATE VIRTUAL TABLE tree_leaftext_index USING fts5(place, about, seeds, people, "
@@ -27,15 +25,24 @@ SQLITE_DROP = (
     "DROP TRIGGER tree_leaftext_changed",
     "DROP TABLE tree_leaftext_index",
 )
+# A column for each set of words that is asked for: a GIN index knows neither weights nor positions, so that a question
+# about a part of one column would read every row that has the words anywhere.
+POSTGRESQL_COLUMNS = {
+    "place_words": "place",
+    "all_words": "place || ' ' || about || ' ' || seeds",
+    "people_words": "people",
+}
 # The configuration "simple" folds capitals and does nothing else; there is no stemming and no list of small words.
-POSTGRESQL_CREATE = (
-    "ALTER TABLE tree_leaftext ADD COLUMN words tsvector GENERATED ALWAYS AS ("
-    + " || ".join(f"setweight(to_tsvector('simple'::regconfig, {name}), '{weight}')" for name, weight in WEIGHTS.items())
-    + ") STORED",
-    "CREATE INDEX tree_leaftext_words ON tree_leaftext USING gin (words)",
-)
-POSTGRESQL_DROP = ("ALTER TABLE tree_leaftext DROP COLUMN words",)
-
+POSTGRESQL_CREATE = [
+    statement
+    for column, text in POSTGRESQL_COLUMNS.items()
+    for statement in (
+        f"ALTER TABLE tree_leaftext ADD COLUMN {column} tsvector "
+        f"GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, {text})) STORED",
+        f"CREATE INDEX tree_leaftext_{column} ON tree_leaftext USING gin ({column})",
+    )
+]
+POSTGRESQL_DROP = [f"ALTER TABLE tree_leaftext DROP COLUMN {column}" for column in POSTGRESQL_COLUMNS]
 
 
 def create_index(apps, schema_editor):

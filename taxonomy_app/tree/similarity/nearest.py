@@ -82,10 +82,13 @@ def nearest_to_leaf(leaf: Leaf, most: int = 6) -> list[Near]:
     return _leaves([(key, likeness) for key, likeness in found if key != leaf.pk])[:most]
 
 
-def nearest_to_text(text: str, most: int = 8) -> tuple[list[Near], str]:
-    """The leaves most like a text, and a sentence where the model could not be asked (empty otherwise)."""
+def nearest_to_text(text: str, most: int = 8, *, ask_model: bool = True) -> tuple[list[Near], str]:
+    """The leaves most like a text, and a sentence where the model could not be asked (empty otherwise).
+
+    Asking the model costs its owner something and this process up to a few seconds: not for visitors (``ask_model``).
+    """
     text, note = text[:LONGEST_TEXT], ""
-    configured = endpoint()
+    configured = endpoint() if ask_model else None
     if configured is not None and _enough(configured.source):
         try:
             (vector,) = configured.vectors_of([text], timeout=embeddings.IMPATIENT)
@@ -96,11 +99,11 @@ def nearest_to_text(text: str, most: int = 8) -> tuple[list[Near], str]:
     return _leaves(_index(ngrams.SOURCE).nearest(ngrams.profile_of(text), most)), note  # type: ignore[arg-type]  # likewise
 
 
-def places_for(text: str, *, branch: str = "", most: int = 5) -> tuple[list[Place], str]:
+def places_for(text: str, *, branch: str = "", most: int = 5, ask_model: bool = True) -> tuple[list[Place], str]:
     """Folders (below ``branch``, where one is given) that a text may belong to, the likeliest first, and the note of
     :func:`nearest_to_text`. A folder counts for its most alike leaf, and a little for each further one.
     """
-    near, note = nearest_to_text(text, _LOOKED_AT)
+    near, note = nearest_to_text(text, _LOOKED_AT, ask_model=ask_model)
     by_folder: dict[str, list[Near]] = {}
     for one in near:
         if not branch or one.leaf.branch == branch:

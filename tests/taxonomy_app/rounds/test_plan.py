@@ -184,17 +184,27 @@ def test_the_plan_is_written_for_the_workers_with_seeds_documents_and_data(
     assert not services.round_prepare(round_id=planned.pk, now=NOW)
 
 
-def test_documents_that_are_gone_fail_the_round_in_a_sentence_and_can_be_retried(
-    administrator: User, taxonomy: Any, fake_broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [([], "none of them is there"), ([("scan.md", " \n\n 12 \f\n")], "The document scan.md of")],
+    ids=["gone", "without text"],
+)
+def test_documents_that_cannot_be_asked_about_fail_the_round_in_a_sentence_and_can_be_retried(
+    found: list[tuple[str, str]],
+    sentence: str,
+    administrator: User,
+    taxonomy: Any,
+    fake_broker: FakeBroker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     planned = make_round(administrator, leaves=list(Leaf.objects.present()))
     services.round_start(round=planned, actor=administrator, now=NOW)
     with monkeypatch.context() as patched:
-        patched.setattr(type(taxonomy.documents), "read", lambda *_: [])
+        patched.setattr(type(taxonomy.documents), "read", lambda *_: found)
         assert not services.round_prepare(round_id=planned.pk, now=NOW)
     planned.refresh_from_db()
     assert planned.state == RoundState.FAILED
-    assert "none of them is there" in planned.problem["message"]
+    assert sentence in planned.problem["message"]
     services.stage_retry(round=planned, actor=administrator, now=NOW)
     assert services.round_prepare(round_id=planned.pk, now=NOW)
     planned.refresh_from_db()

@@ -171,6 +171,7 @@ WRONG = {
     ),
     "url not used": ({"teacher_url": "http://a/v1"}, "teacher_url", "would not be used"),
     "key instead of its name": ({"teacher_key_variable": "sk-abc123"}, "teacher_key_variable", "not the key"),
+    "further servers of no use": ({"teacher_further": "http://a/v1 4"}, "teacher_further", "would not be used"),
     "another secret of the worker": (
         {"teacher_key_variable": "SEEDBED_SECRET_KEY"},
         "teacher_key_variable",
@@ -237,6 +238,27 @@ def test_a_key_variable_that_is_planned_is_one_that_workers_read(name: str, admi
     )
     assert admin_client.post(reverse("rounds:new"), {**fields, "seen_by_workers": "on"}).status_code == 302
     assert endpoint_key(Round.objects.get().read_plan().teacher.key_variable, {name: "secret"}) == "secret"
+
+
+def test_several_servers_are_planned_each_with_its_limit(admin_client: Client) -> None:
+    make_leaf("compositional_skills/writing/haiku")
+    fields = plan_fields(
+        teacher_source="endpoint", teacher_url="http://a/v1", teacher_model="m", teacher_in_flight="32"
+    )
+    for wrong in ("http://b/v1 many", "http://b/v1 0", "b:8000 4"):
+        answer = admin_client.post(
+            reverse("rounds:new"), {**fields, "seen_by_workers": "on", "teacher_further": f"http://c/v1 2\n{wrong}"}
+        )
+        assert list(answer.context["form"].errors) == ["teacher_further"]
+        assert wrong in answer.text
+    further = {"seen_by_workers": "on", "teacher_further": "http://b/v1/ 64\n\nhttp://c/v1\n"}
+    assert admin_client.post(reverse("rounds:new"), {**fields, **further}).status_code == 302
+    planned = Round.objects.get()
+    teacher = planned.read_plan().teacher
+    assert [(other.url, other.max_in_flight) for other in teacher.further] == [("http://b/v1", 64), ("http://c/v1", 32)]
+    assert teacher.in_flight == 128
+    again = admin_client.get(reverse("rounds:new"), {"from": str(planned.pk)}).text
+    assert "http://b/v1 64" in again
 
 
 def test_the_cost_is_shown_before_anything_is_planned(admin_client: Client) -> None:

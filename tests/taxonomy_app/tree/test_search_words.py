@@ -12,6 +12,7 @@ from taxonomy_app.tree.search_words import (
     MOST_WORDS,
     distinct_words,
     folded,
+    has_all,
     mark_words,
     query_words,
     words_in,
@@ -63,6 +64,13 @@ def test_words_have_letters_and_digits_only_and_folding_again_changes_nothing(te
     for word in words_in(text):
         assert word.isalnum() or all(not sign.isspace() and sign not in "\"'():*&|!<>\\{}^-_" for sign in word)
         assert folded(word) == word
+
+
+def test_all_words_must_be_there_very_short_ones_whole() -> None:
+    assert has_all(["tab", "in"], "table in words")
+    assert not has_all(["tab", "in"], "table inside")
+    assert not has_all(["able"], "table")
+    assert has_all([], "")
 
 
 def test_what_was_asked_is_marked_and_the_rest_is_escaped() -> None:

@@ -140,7 +140,7 @@ def test_a_word_that_very_many_leaves_have_is_cut_off_and_says_so(
         when=WHEN,
     )
     services.index_update(now=now)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         result = search(Wanted("otter"), user=VISITOR)
     assert (len(result.leaves), result.more) == (3, True)
     # The one that is named so comes first, however many others there are.
@@ -174,6 +174,18 @@ def test_the_words_follow_every_change_and_are_the_same_made_from_nothing(taxono
     assert texts() == followed
     assert {word: found(word) for word in expected} == {word: paths[-1] for word, paths in expected.items()}
     assert found("kale") == []
+
+
+def test_a_leaf_with_more_words_than_an_index_holds_is_indexed_and_found(taxonomy: Taxonomy, now: datetime) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = (f"{a}{b}{c}{d}" for a in letters for b in letters for c in letters for d in letters)
+    endless = " ".join(next(words) for _ in range(130_000)).encode()
+    path = "compositional_skills/a/endless"
+    commit(taxonomy, {f"{path}/qna.yaml": document("Tell").replace(b"Answer 1.", endless)})
+    services.index_update(now=now)
+    assert taxonomy.leaf(path).problem == ""
+    assert found("aaaa aabz") == [path]
+    assert found("tell") == [path]
 
 
 def test_a_leaf_that_comes_back_is_found_again(taxonomy: Taxonomy, now: datetime) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taxonomy_app import environment
 from taxonomy_app.environment import EmbeddingsSettings
+from taxonomy_app.people.models import User
 from taxonomy_app.tree import services
 from taxonomy_app.tree.models import LeafVector
 from taxonomy_app.tree.similarity import embeddings, nearest, ngrams
@@ -220,6 +223,19 @@ def test_a_model_finds_what_no_letters_have_in_common(taxonomy: Taxonomy, now: d
     assert near[0].leaf.path == FREEFORM
     assert note == ""
     assert nearest_to_leaf(taxonomy.leaf(KNOWLEDGE), most=1)[0].leaf.path != KNOWLEDGE
+
+
+@pytest.mark.django_db
+def test_the_model_is_asked_for_people_and_not_for_visitors(
+    taxonomy: Taxonomy, now: datetime, endpoint: Endpoint, contributor: User, client_for: Callable[..., Client]
+) -> None:
+    vectors_update(now=now)
+    for person, asked in ((None, 0), (contributor, 2)):
+        endpoint.asked.clear()
+        client = client_for(person)
+        assert client.get(reverse("tree:home"), {"q": "a verse nobody wrote"}).status_code == 200
+        assert client.get(reverse("tree:places"), {"text": "a verse"}).status_code == 200
+        assert len(endpoint.asked) == asked
 
 
 @pytest.mark.django_db

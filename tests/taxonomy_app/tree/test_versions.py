@@ -6,18 +6,22 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import reverse
 
+from taxonomy_app.contributions.models import Submission
 from taxonomy_app.people.models import User
 from taxonomy_app.tree import services
 from taxonomy_app.tree.models import Leaf, LeafVersion
 from taxonomy_app.tree.versions import change_shown, history_of
 from tests.conftest import Taxonomy
 from tests.leaves import FREEFORM, GROUNDED
+from tests.taxonomy_app.tree.test_leaf_states import submit
 from tests.taxonomy_app.tree.test_services import commit, document, move
 
 pytestmark = pytest.mark.django_db
+VISITOR = AnonymousUser()
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def leaf(taxonomy: Taxonomy, now: datetime) -> Leaf:
 
 def steps(leaf: Leaf) -> list[Any]:
     """Every step in full, the oldest first."""
-    return [change_shown(leaf, version.position) for version in leaf.versions.order_by("position")]
+    return [change_shown(leaf, version.position, VISITOR) for version in leaf.versions.order_by("position")]
 
 
 def test_each_step_is_compared_with_the_one_before_it(leaf: Leaf) -> None:
@@ -110,4 +114,24 @@ def test_the_history_leads_to_each_change_and_asks_few_queries(
     for version in leaf.versions.select_related("leaf"):
         assert version.get_absolute_url() in page
     with django_assert_num_queries(4):
-        change_shown(leaf, changes[-1].version.position)
+        change_shown(leaf, changes[-1].version.position, VISITOR)
+
+
+def test_a_change_leads_to_the_submission_it_came_from_and_to_no_other(
+    taxonomy: Taxonomy, contributor: User, now: datetime
+) -> None:
+    leaf = taxonomy.leaf(FREEFORM)
+    submit(leaf, contributor, now, "committed")
+    made = Submission.objects.get()
+    for day, named in enumerate((f"S{made.pk}/1", "S99999/1", "from elsewhere")):
+        commit(
+            taxonomy,
+            {f"{FREEFORM}/qna.yaml": document(f"Turn {day}")},
+            day=day,
+            trailers={"Submission": named},
+        )
+    commit(taxonomy, {f"{GROUNDED}/qna.yaml": document("Turn")}, trailers={"Submission": f"S{made.pk}/1"}, day=4)
+    services.index_update(now=now)
+    leaf = taxonomy.leaf(FREEFORM)
+    assert [step.submission for step in steps(leaf)] == [None, made, None, None]
+    assert [step.submission for step in steps(taxonomy.leaf(GROUNDED))] == [None, None]

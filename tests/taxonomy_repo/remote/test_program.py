@@ -72,6 +72,15 @@ def test_a_name_that_no_resolver_knows_is_reached_at_its_pinned_address(tmp_path
     assert str(store.repository.git.references["refs/remotes/named/main"].target) == tip
 
 
+def test_a_host_named_by_its_number_is_reached_and_signed_in_to(
+    host: GitHost, filled: Path, store: TaxonomyStore
+) -> None:
+    host.accounts["bot"] = "s3cret-token"
+    rules = host.rules(hosts=(f"127.0.0.1:{host.port}",))
+    url = host.url("taxonomy.git", "127.0.0.1")
+    assert fetch(store, RemoteBranch("origin", url, credential=Credential("bot", "s3cret-token")), GitProgram(rules))
+
+
 def test_a_host_that_is_not_listed_is_not_asked(host: GitHost, filled: Path, store: TaxonomyStore) -> None:
     assert code(store, host, hosts=("code.example",)) == "host-not-listed"
     assert code(store, host, private_networks=()) == "private-address"

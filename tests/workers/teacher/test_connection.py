@@ -69,3 +69,12 @@ def test_what_a_plan_may_get_wrong_has_a_code(tmp_path: Path) -> None:
     missing = TeacherReference(model=ModelReference(name="/no/such/model"))
     assert code_of(missing, tmp_path) == "teacher_model"
     assert code_of(TeacherReference(), tmp_path) == "teacher_model"
+
+
+def test_a_teacher_at_several_addresses_is_one(tmp_path: Path) -> None:
+    with FakeTeacher(key="k") as first, FakeTeacher(key="k") as second:
+        further = ({"url": second.url, "max_in_flight": 8},)
+        reference = endpoint(first.url, key_variable="SEEDBED_TEACHER_KEY", further=further)
+        assert reference.in_flight == 24
+        assert opened(reference, tmp_path, {"SEEDBED_TEACHER_KEY": "k"})
+        assert len(first.requests) + len(second.requests) == 1

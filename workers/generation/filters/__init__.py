@@ -6,7 +6,7 @@ are first tried on the leaf's own seeds: one that would drop many of them does n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,8 +16,18 @@ from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
 
 # A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
 MOST_SEEDS_DROPPED = 0.2
+# Of a document so much is looked at to tell its language.
+MOST_CHARACTERS = 200_000
 # However alike the seeds are, this alike is the same.
 HIGHEST_THRESHOLD = 0.97
+
+
+@dataclass(frozen=True)
+class LeafLanguage:
+    """What a leaf's own texts are written in: scripts, and the commonest words (none where there are too few)."""
+
+    scripts: frozenset[str] = frozenset()
+    small_words: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -36,6 +46,7 @@ class LeafMemory:
     natural: float = 0.0
     context_words: tuple[int, int] = (1, 500)
     form_words: frozenset[str] = frozenset()
+    language: LeafLanguage = LeafLanguage()
 
     def threshold(self, usual: float) -> float:
         """The similarity from which two rows of this leaf count as the same."""
@@ -64,6 +75,7 @@ def default_filters() -> tuple[Filter, ...]:
     from workers.generation.filters.copies import CopiedPrompt
     from workers.generation.filters.duplicates import Duplicate, HeldOut
     from workers.generation.filters.grounding import Grounding
+    from workers.generation.filters.language import Language
     from workers.generation.filters.shape import CutOff, Form, Length, Refusal, Repetition
 
     return (
@@ -71,6 +83,7 @@ def default_filters() -> tuple[Filter, ...]:
         Form(),
         Length(),
         Unsure(),
+        Language(),
         Refusal(),
         Repetition(),
         CopiedPrompt(),
@@ -91,11 +104,13 @@ def new_memory(
 ) -> LeafMemory:
     """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves."""
     from workers.generation.filters.copies import form_words
+    from workers.generation.filters.language import leaf_language
 
     memory = LeafMemory(leaf, recipe, held_out, benchmarks=benchmarks)
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
     memory.form_words = form_words([seed.answer for seed in taught])
+    memory.language = leaf_language(_own_texts(leaf, taught))
     words = []
     for seed in taught:
         text = asked_text(leaf, seed)
@@ -110,6 +125,14 @@ def new_memory(
         memory.context_words = (max(min(words) // 2, 3), max(2 * max(words), 40))
     memory.set_aside = tuple(rule.name for rule in filters if rule.alone and not _fits(rule, taught, memory))
     return memory
+
+
+def _own_texts(leaf: PlannedLeaf, taught: Sequence[SeedPair]) -> Iterator[str]:
+    for seed in taught:
+        yield f"{seed.question} {seed.answer}"
+    yield from dict.fromkeys(seed.context for seed in taught if seed.context)
+    # The beginning of a book tells its language as well as the whole.
+    yield from (document.text[:MOST_CHARACTERS] for document in leaf.documents)
 
 
 def asked_text(leaf: PlannedLeaf, seed: SeedPair) -> str:
