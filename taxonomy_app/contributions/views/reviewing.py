@@ -57,6 +57,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     for one in page.object_list:
         one.taken = one.claimed_by_other(request.user, now=now)
         one.own = one.author_id == request.user.pk
+    saved = list(SavedFilter.objects.filter(person=request.user))
     context = {
         "page": page,
         "chosen": chosen,
@@ -67,7 +68,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         "ages": [(value, words) for value, (words, _) in AGES.items()],
         "claims": CLAIMS.items(),
         "sorts": [(value, words) for value, (words, _) in SORTS.items()],
-        "saved": SavedFilter.objects.filter(person=request.user),
+        "saved": saved,
+        "saved_as": next((one for one in saved if one.query == chosen.query()), None),
     }
     template = "contributions/_queue_rows.html" if request.htmx else "contributions/queue.html"  # type: ignore[attr-defined]  # django-htmx
     return render(request, template, context)
