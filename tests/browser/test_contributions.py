@@ -64,6 +64,7 @@ def test_a_leaf_is_written_submitted_and_approved_by_keyboard(
     judge.keyboard.press("a")
     judge.wait_for_selector("dialog[open]")
     judge.keyboard.press("Escape")
+    judge.wait_for_selector("dialog[open]", state="detached")  # the browser closes it a moment after the key
     assert Submission.objects.get(pk=submission.pk).state == State.SUBMITTED
     judge.keyboard.press("a")
     judge.wait_for_selector("dialog[open]")
@@ -219,6 +220,7 @@ def test_the_keys_of_a_page_are_shown_and_can_be_switched_off(taxonomy, contribu
     expect(sheet).to_contain_text("Request changes")
     assert axe(page) == []
     page.keyboard.press("Escape")
+    expect(sheet).not_to_be_visible()  # the browser closes it a moment after the key
     page.keyboard.press("n")
     page.wait_for_url(f"**/review/{second.pk}/")
     page.keyboard.press("?")
