@@ -68,12 +68,12 @@ def _progress(ines: Browser, url: str) -> tuple[str, str]:
 
 
 def with_numbers(happening: str, page_html: str) -> str:
-    """The sentence with how far the running stage is, where it does not say so itself.
+    """The sentence with how far the running stage is, once it has begun and where it does not say so itself.
 
     The page keeps the numbers out of the sentence, so that screen readers do not read it out every second.
     """
     meter = re.search(r'data-progress="([^"]+)"', page_html)
-    if meter is None or re.search(r"\d of \d", happening):
+    if meter is None or meter[1].startswith("0 of ") or re.search(r"\d of \d", happening):
         return happening
     return f"{happening.rstrip('.')}: {html.unescape(meter[1])}."
 

@@ -13,6 +13,7 @@ METER = '<div class="mt-2" data-progress="12 of 64 samples"></div>'
         ("Generating for writing/rhymes.", METER, "Generating for writing/rhymes: 12 of 64 samples."),
         ("Skills: step 3 of 9.", METER, "Skills: step 3 of 9."),
         ("Loading the student.", "<p></p>", "Loading the student."),
+        ("Starting the teacher (3 s).", '<div data-progress="0 of 64 samples">', "Starting the teacher (3 s)."),
         ("Scoring.", '<div data-progress="1 of 2 &#x27;items&#x27;">', "Scoring: 1 of 2 'items'."),
     ],
 )
