@@ -6,7 +6,7 @@ A page is a name, an address and who looks at it: from a JSON file (``[{"name": 
 beforehand, ``"links"`` says which links to follow from ``url``, each by a CSS selector. People sign in through
 the sign-in page with ``--password rosa:…``; in a demonstration its own accounts are known.
 
-    python -m tests.browser.screens --site http://127.0.0.1:8000 --to /tmp/pictures \\
+    python -m tests.browser.screens --site http://127.0.0.1:8000 --to pictures \\
         --page home:/ --page queue:/contributions/queue/:emeka
 
 The pictures of docs/pages.md are taken of a demonstration that has ended (``make demo``), in which somebody then
