@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taxonomy_repo.attribution import AttributionEntry
+from taxonomy_repo.documents import DOCUMENT_REPOSITORY
 from taxonomy_repo.leaf import DocumentReference, KnowledgeSeed, Leaf, SeedExample
 
 # Two seeds whose words agree less than this are one removed and one added, not one changed.
@@ -233,9 +234,13 @@ def _head_fields(leaf: Leaf | None) -> list[tuple[str, str]]:
 
 
 def _reference(document: DocumentReference) -> str:
-    """Which documents, as one line with their version; one that is still to be stored has none (all zeros)."""
-    version = f", version {document.commit[:12]}" if document.commit.strip("0") else ""
-    return f"{', '.join(document.patterns)} ({document.repo}{version})"
+    """Which documents, as one line with their version; one that is still to be stored has none (all zeros). Where they
+    lie is told of those that lie elsewhere.
+    """
+    place = "" if document.repo == DOCUMENT_REPOSITORY else document.repo
+    version = f"version {document.commit[:12]}" if document.commit.strip("0") else ""
+    more = ", ".join(part for part in (place, version) if part)
+    return f"{', '.join(document.patterns)}{f' ({more})' if more else ''}"
 
 
 def _seed_fields(

@@ -138,7 +138,7 @@ def test_another_version_of_the_same_document_is_a_change_and_one_to_come_has_no
     comparison = leaf_compare(with_document("a" * 40), with_document("b" * 40))
     assert [field.label for field in comparison.head if field.changed] == ["Document"]
     to_come = leaf_compare(None, with_document("0" * 40)).head[-1]
-    assert "".join(run.text for run in to_come.after) == "compost.md (seedbed:documents)"
+    assert "".join(run.text for run in to_come.after) == "compost.md"
 
 
 def test_sources_are_compared_field_by_field():
