@@ -17,7 +17,7 @@ NEXT_FOR_AUTHOR = {
     State.SUBMITTED: "A reviewer will read it. You can still change it or take it back.",
     State.CHANGES_REQUESTED: "A reviewer asks for changes. Read the reason, change it and send it again.",
     State.APPROVED: "Approved. It is being put into the taxonomy, which takes a moment.",
-    State.COMMITTED: "It is in the taxonomy. The next round of training will learn from it.",
+    State.COMMITTED: "It is in the taxonomy. New rounds of training learn from it.",
     State.REJECTED: "It was not taken. The reason is below; you are welcome to start anew.",
     State.WITHDRAWN: "You took it back. What you wrote is still here to read.",
     State.CONFLICT: "Somebody changed the same seeds before yours got in. Compare both versions and send it again.",
