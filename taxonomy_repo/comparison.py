@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taxonomy_repo.attribution import AttributionEntry
-from taxonomy_repo.documents import DOCUMENT_REPOSITORY
-from taxonomy_repo.leaf import DocumentReference, KnowledgeSeed, Leaf, SeedExample
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, DocumentReference, KnowledgeSeed, Leaf, SeedExample
 
 # Two seeds whose words agree less than this are one removed and one added, not one changed.
 ALIKE = 0.5

@@ -18,12 +18,11 @@ from fnmatch import fnmatchcase
 
 import pygit2
 
-from taxonomy_repo.leaf import DocumentReference
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, DocumentReference
 from taxonomy_repo.message import compose_message
 from taxonomy_repo.paths import unsafe_reason
 from taxonomy_repo.repository import FULL_NAME, BranchMoved, Person, Repository, StoreProblem
 
-DOCUMENT_REPOSITORY = "seedbed:documents"
 ENDINGS = (".md", ".markdown", ".txt")
 MOST_BYTES = 5_000_000
 _GLOB = re.compile(r"[*?\[]")

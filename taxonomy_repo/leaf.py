@@ -25,6 +25,7 @@ __all__ = [
     "ALLOWED_LICENCES",
     "BRANCHES",
     "DATA_FILE",
+    "DOCUMENT_REPOSITORY",
     "Attribution",
     "AttributionEntry",
     "DocumentReference",
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 CURRENT_VERSION = 3
+# What a leaf names as the place of documents that this installation keeps itself.
+DOCUMENT_REPOSITORY = "seedbed:documents"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 from taxonomy_app.contributions.models import Kind
 from taxonomy_repo.checks import check_leaf
 from taxonomy_repo.leaf import (
+    DOCUMENT_REPOSITORY,
     Attribution,
     AttributionEntry,
     DocumentReference,
@@ -29,8 +30,6 @@ from taxonomy_repo.leaf import (
     write_leaf,
 )
 
-# How qna.yaml names the installation's own document repository (taxonomy_repo.remote).
-OWN_DOCUMENTS = "seedbed:documents"
 # What stands for the document's commit until the outbox has stored the document and knows it.
 COMMIT_TO_COME = "0" * 40
 
@@ -234,7 +233,7 @@ def leaf_from_form(form: Form, *, kind: str, document_name: str = "") -> Leaf:
 
 def _reference(form: Form, document_name: str) -> DocumentReference | None:
     if document_name:
-        return DocumentReference(repo=OWN_DOCUMENTS, commit=COMMIT_TO_COME, patterns=(document_name,))
+        return DocumentReference(repo=DOCUMENT_REPOSITORY, commit=COMMIT_TO_COME, patterns=(document_name,))
     known = form.get("document")
     if not known:
         return None
@@ -319,12 +318,12 @@ def qna_bytes(
     data = text.encode()
     if kind == Kind.KNOWLEDGE and document_name:
         leaf = read_leaf(data, path).leaf
-        wanted = DocumentReference(repo=OWN_DOCUMENTS, commit=COMMIT_TO_COME, patterns=(document_name,))
+        wanted = DocumentReference(repo=DOCUMENT_REPOSITORY, commit=COMMIT_TO_COME, patterns=(document_name,))
         if leaf is not None and leaf.document is None and not _DOCUMENT_KEY.search(text):
             # At the end, so that the lines of problems stay those that the author sees.
             lines = write_leaf(replace(leaf, document=wanted, seed_examples=())).decode()
             return (text.rstrip("\n") + "\n" + _DOCUMENT_BLOCK.search(lines)[0]).encode()
-        if leaf is not None and leaf.document is not None and leaf.document.repo == OWN_DOCUMENTS:
+        if leaf is not None and leaf.document is not None and leaf.document.repo == DOCUMENT_REPOSITORY:
             return data if leaf.document == wanted else with_document(leaf, wanted)
     return data
 

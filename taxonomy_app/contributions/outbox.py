@@ -24,7 +24,7 @@ from taxonomy_app.contributions.models import PendingCommit, State, Submission, 
 from taxonomy_app.contributions.notices import notices_send
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree import services as tree_services
-from taxonomy_repo.leaf import read_leaf
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, read_leaf
 from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
 from taxonomy_repo.store import Conflict, FileChange, Person, TaxonomyStore
 
@@ -194,7 +194,7 @@ def _with_document(pending: PendingCommit) -> bytes:
     if not pending.document_text:
         return qna
     leaf = read_leaf(qna, pending.path).leaf
-    if leaf is None or leaf.document is None or leaf.document.repo != documents.OWN_DOCUMENTS:
+    if leaf is None or leaf.document is None or leaf.document.repo != DOCUMENT_REPOSITORY:
         return qna
     if not pending.document_commit:
         reference = tree_services.document_store().add(

@@ -21,10 +21,10 @@ from taxonomy_app.tree import services as tree
 from taxonomy_app.tree.models import Leaf
 from taxonomy_repo.archives import ArchiveProblem, read_archive
 from taxonomy_repo.conversion import converted
-from taxonomy_repo.documents import DOCUMENT_REPOSITORY, DocumentProblem
+from taxonomy_repo.documents import DocumentProblem
 from taxonomy_repo.exporting import export_archive
 from taxonomy_repo.importing import ImportResult, import_files, import_history
-from taxonomy_repo.leaf import DocumentReference
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, DocumentReference
 from taxonomy_repo.problem import spoken_field
 from taxonomy_repo.remote.address import RemoteProblem
 from taxonomy_repo.remote.documents import documents_fetch

@@ -28,7 +28,7 @@ from taxonomy_app.exchange.models import Remote, RemoteChange, Transfer
 from taxonomy_app.people.permissions import administrator_required
 from taxonomy_app.tree.models import Leaf
 from taxonomy_app.tree.queries import totals
-from taxonomy_repo.documents import DOCUMENT_REPOSITORY
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY
 
 _TRANSFERS_SHOWN = 10
 _A_PAGE = 50

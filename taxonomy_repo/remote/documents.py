@@ -14,8 +14,8 @@ from pathlib import Path
 import pygit2
 
 from taxonomy_repo.conversion import READ_ENDINGS, converted, converted_name
-from taxonomy_repo.documents import DOCUMENT_REPOSITORY, MOST_BYTES, DocumentProblem, DocumentStore, matching
-from taxonomy_repo.leaf import DocumentReference
+from taxonomy_repo.documents import MOST_BYTES, DocumentProblem, DocumentStore, matching
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, DocumentReference
 from taxonomy_repo.paths import unsafe_reason
 from taxonomy_repo.remote.address import RemoteProblem, check_address
 from taxonomy_repo.remote.program import Credential, GitProgram

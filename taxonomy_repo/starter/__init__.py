@@ -11,8 +11,8 @@ import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taxonomy_repo.documents import DOCUMENT_REPOSITORY, DocumentStore
-from taxonomy_repo.leaf import read_leaf, write_leaf
+from taxonomy_repo.documents import DocumentStore
+from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, read_leaf, write_leaf
 from taxonomy_repo.paths import LEAF_FILES, QNA_FILE
 from taxonomy_repo.repository import Person
 from taxonomy_repo.store import FileChange, TaxonomyStore

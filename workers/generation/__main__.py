@@ -39,8 +39,6 @@ from workers.specs import (
 )
 from workers.stages import StageCancelled, StageFailure
 
-OWN_DOCUMENTS = "seedbed:documents"
-
 
 class InputProblem(ValueError):
     """What was given on the command line cannot be worked with; one sentence."""
