@@ -41,7 +41,7 @@ format: ## let the formatter have its way
 
 bench: ## every benchmark, one JSON line each
 	@$(SETUP) --development
-	@for file in bench/*_*.py; do echo "# $$file"; $(VENV)/python $$file || exit 1; done
+	@status=0; for file in bench/*_*.py; do echo "# $$file"; $(VENV)/python $$file || status=1; done; exit $$status
 
 clean: ## remove what a run made here (not .venv)
 	rm -rf var

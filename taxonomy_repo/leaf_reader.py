@@ -322,7 +322,7 @@ class _Reader:
         value = str(node.value)
         if node.tag != _STRING:
             if node.tag == "tag:yaml.org,2002:null":
-                message = f"{spoken_field(field)} has no text. Write it, or take the key away."
+                message = f"{spoken_field(field)} has no text. Write it, or take it away."
                 self.say("empty-text", "error", message, node, field)
                 return ""
             kind = _READ_AS.get(node.tag)
@@ -336,7 +336,7 @@ class _Reader:
                 self.say("not-text", "error", message, node, field)
         elif not value and not may_be_empty:
             self.say(
-                "empty-text", "error", f"{spoken_field(field)} is empty. Write it, or take the key away.", node, field
+                "empty-text", "error", f"{spoken_field(field)} is empty. Write it, or take it away.", node, field
             )
         return value
 

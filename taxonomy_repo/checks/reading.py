@@ -255,7 +255,7 @@ class NotText(ReadingCheck):
 class EmptyText(ReadingCheck):
     code = "empty-text"
     severity = "error"
-    explanation = "A key with nothing behind it teaches nothing. Write the text or take the key away."
+    explanation = "A field with nothing in it teaches nothing. Write the text, or take the field away."
     example = _changed("Cold.", '""')
 
 
