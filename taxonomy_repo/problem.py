@@ -25,7 +25,9 @@ class Problem:
 
 
 def spoken_field(field: str) -> str:
-    """A field's name in a sentence: ``seed_examples[2].answer`` is "The answer of seed 3"."""
+    """A field's name in a sentence: ``seed_examples[2].answer`` is "The answer of seed 3", ``task_description`` "The task
+    description".
+    """
     seed, pair, rest = "", "", field
     if field.startswith("seed_examples["):
         number, _, rest = field.removeprefix("seed_examples[").partition("]")
@@ -38,7 +40,7 @@ def spoken_field(field: str) -> str:
     if seed:
         whole = f"{pair}{seed}"
         return f"The {rest} of {whole}" if rest else whole[0].upper() + whole[1:]
-    return f"The {field}"
+    return f"The {field.replace('_', ' ')}"
 
 
 def excerpt(text: str, most: int = 40) -> str:

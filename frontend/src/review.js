@@ -16,6 +16,7 @@ class ReviewDecision extends HTMLElement {
     if (hint) hint.hidden = document.body.dataset.shortcuts === "off";
     this.form.addEventListener("submit", this.onSubmit);
     this.dialog.addEventListener("close", this.onClose);
+    this.form.elements.reason.addEventListener("keydown", this.onReasonKey);
   }
 
   reason() {
@@ -36,6 +37,7 @@ class ReviewDecision extends HTMLElement {
       this.form.elements.reason.reportValidity();
       this.form.elements.reason.setCustomValidity("");
       this.form.elements.reason.focus();
+      this.begun = button;
       return;
     }
     const [title, text, yes] = TITLES[button.value];
@@ -50,6 +52,17 @@ class ReviewDecision extends HTMLElement {
     this.dialog.showModal();
     confirm.focus();
   }
+
+  // Whoever came here by a key gets on by keys: Enter is a new line of the reason, so it takes Ctrl (or ⌘) as well.
+  onReasonKey = (event) => {
+    if (event.key === "Escape") {
+      event.target.blur();
+      this.begun = null;
+    } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.begun) {
+      event.preventDefault();
+      this.form.requestSubmit(this.begun);
+    }
+  };
 
   onClose = () => {
     if (this.dialog.returnValue !== "yes") return;

@@ -75,7 +75,11 @@ def test_a_leaf_is_written_submitted_and_approved_by_keyboard(
     judge.keyboard.press("r")  # without a reason nothing is asked, the field is
     expect(judge.locator("[name=reason]")).to_be_focused()
     judge.keyboard.type("Seeds 1 and 2 are alike.")
-    judge.locator("h1").click()
+    judge.keyboard.press("Control+Enter")  # the decision that was begun goes on
+    expect(judge.locator("dialog[open]")).to_contain_text("Reject this?")
+    judge.keyboard.press("Escape")
+    judge.wait_for_selector("dialog[open]", state="detached")
+    judge.keyboard.press("Escape")  # leaves the reason, so that keys are keys again
     judge.keyboard.press("c")
     judge.wait_for_selector("dialog[open]")
     judge.keyboard.press("Enter")
@@ -84,7 +88,7 @@ def test_a_leaf_is_written_submitted_and_approved_by_keyboard(
 
     outbox_run(now=now)
     page.reload()
-    expect(page.get_by_text("It is in the taxonomy. The next round")).to_be_visible()
+    expect(page.get_by_text("It is in the taxonomy. New rounds")).to_be_visible()
     assert taxonomy.store.file_at(taxonomy.store.head(), f"{PATH}/qna.yaml")
 
 
