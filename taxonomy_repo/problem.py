@@ -25,8 +25,8 @@ class Problem:
 
 
 def spoken_field(field: str) -> str:
-    """A field's name in a sentence: ``seed_examples[2].answer`` is "The answer of seed 3", ``task_description`` "The task
-    description".
+    """A field's name in a sentence: ``seed_examples[2].answer`` is "The answer of seed 3", ``task_description`` is "The
+    task description".
     """
     seed, pair, rest = "", "", field
     if field.startswith("seed_examples["):
