@@ -335,9 +335,7 @@ class _Reader:
                 message = f'YAML reads {excerpt(value)} as {kind}, not as text. Put it in quotes: "{excerpt(value)}".'
                 self.say("not-text", "error", message, node, field)
         elif not value and not may_be_empty:
-            self.say(
-                "empty-text", "error", f"{spoken_field(field)} is empty. Write it, or take it away.", node, field
-            )
+            self.say("empty-text", "error", f"{spoken_field(field)} is empty. Write it, or take it away.", node, field)
         return value
 
     def items(
