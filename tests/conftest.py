@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.leaves import TINY_LEAVES, tiny_files
 from workers.environment import PROJECT, shared_settings, socket_path
@@ -38,6 +40,17 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+# How long an example takes says more of the machine than of the code. A verdict on a change is the same each time it is
+# asked for; everywhere else new examples are tried at every run.
+hypothesis_settings.register_profile(
+    "seedbed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
+hypothesis_settings.load_profile("seedbed")
 
 
 @pytest.fixture
