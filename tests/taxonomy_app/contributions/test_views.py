@@ -231,22 +231,6 @@ def test_a_check_from_an_older_window_saves_nothing(taxonomy, contributor, clien
     assert draft.form["task_description"] != "Late."
 
 
-def test_one_check_is_quick_enough_to_type_along(taxonomy, contributor, client_for, now):
-    """The leaf of 100 seeds of the architecture's table; the bound here is wide, bench/ measures."""
-    import time
-
-    form = skill_form()
-    form["seed_examples"] = [
-        {"context": "", "question": f"Question number {i} about a plant?", "answer": f"Answer number {i}. " * 10}
-        for i in range(100)
-    ]
-    draft = make_draft(contributor, now=now, form=form)
-    services.draft_problems(draft)
-    started = time.perf_counter()
-    services.draft_problems(draft)
-    assert time.perf_counter() - started < 0.5
-
-
 # --- YAML
 
 
