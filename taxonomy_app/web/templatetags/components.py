@@ -25,6 +25,7 @@ from taxonomy_app.tree.models import words
 from taxonomy_app.tree.search_words import mark_words, query_words
 from taxonomy_app.web import icons, states
 from taxonomy_app.web.markdown import rendered
+from taxonomy_app.web.repository_words import field_words
 
 register = template.Library()
 
@@ -175,6 +176,12 @@ def marked(text: str, words: str) -> SafeString:
 def words_of(segment: str) -> str:
     """A folder's name as words: ``compositional_skills`` → ``Compositional skills``."""
     return words(str(segment))
+
+
+@register.filter(name="field_words")
+def field_words_of(label: str) -> str:
+    """The label of a compared field (taxonomy_repo.comparison) in the reader's language."""
+    return field_words(str(label))
 
 
 @register.simple_tag
