@@ -45,6 +45,7 @@ from taxonomy_app.contributions.models import (
     State,
     Submission,
     SubmissionEvent,
+    SubmissionText,
 )
 from taxonomy_app.contributions.notices import notices_read, notices_send
 from taxonomy_app.contributions.outbox import outbox_run, outbox_send
@@ -138,6 +139,7 @@ def draft_submit(
             updated_at=now,
             **content,
         )
+        SubmissionText.of(submission).save(force_insert=True)
         number, kind = 1, SubmissionEvent.Kind.SUBMITTED
     else:
         number, kind = submission.revision_number + 1, SubmissionEvent.Kind.REVISED
@@ -565,6 +567,8 @@ def _move(
     submission.refresh_from_db()
     if not moved:
         raise ChangedMeanwhile(messages.overtaken(submission, by=unclaimed_by, now=now))
+    if {"path", "summary"} & fields.keys():
+        SubmissionText.of(submission).save()
 
 
 def _record(submission: Submission, kind: str, *, person: User | None, reason: str = "", now: datetime) -> None:
