@@ -82,6 +82,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environment.database(VAR)}
+# Connections that a web process keeps open (taxonomy_app.database).
+DATABASE_POOL = environment.database_pool()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "people.User"
 AUTH_PASSWORD_VALIDATORS = [
