@@ -238,6 +238,8 @@ class Submission(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "submitted_at", "id"], name="submission_queue"),
             models.Index(fields=["author", "-updated_at"], name="submission_by_author"),
+            # How many wait for a reviewer is on every page of theirs: counted in the index alone.
+            models.Index(fields=["state", "author"], name="submission_waiting"),
             models.Index(fields=["leaf_id"], name="submission_by_leaf"),
             models.Index(fields=["path"], name="submission_by_path"),
         ]

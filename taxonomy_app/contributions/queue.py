@@ -103,9 +103,11 @@ class QueueFilter:
 
     def following(self, found: Submission, *, user: Any, now: datetime) -> Submission | None:
         """The next one that this reviewer could decide; from the top when the end is reached."""
-        rows = self.decidable(user=user, now=now).exclude(pk=found.pk)
+        rows = self.decidable(user=user, now=now).exclude(pk=found.pk).select_related(None)
         name = SORTS[self.sort][1].lstrip("-")
         beyond = "lt" if SORTS[self.sort][1].startswith("-") else "gt"
         value = getattr(found, name)
         later = Q(**{f"{name}__{beyond}": value}) | Q(**{name: value, f"id__{beyond}": found.pk})
-        return rows.filter(later).first() or rows.first()
+        # What an index can begin from is said by itself: a choice between two conditions is looked for row by row.
+        from_here = rows.filter(later, **{f"{name}__{beyond}e": value})
+        return from_here.first() or rows.first()

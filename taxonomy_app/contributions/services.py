@@ -169,6 +169,8 @@ def draft_submit(
         signed_off_at=now,
     )
     record(submission, kind, person=by, reason=message, now=now)
+    # What the models said while it was written stays with what was written.
+    draft.askings.update(draft=None, submission=submission)
     draft.delete()
     return submission
 

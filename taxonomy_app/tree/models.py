@@ -147,6 +147,8 @@ class Leaf(models.Model):
             models.Index(fields=["path"], name="tree_leaf_path_begins", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["kind", "path"], name="tree_leaf_kind"),
             models.Index(fields=["folder", "name"], condition=Q(removed_at__isnull=True), name="tree_leaf_folder"),
+            # What changed last; an import changes every leaf at one moment.
+            models.Index(fields=["-changed_at", "path"], condition=Q(removed_at__isnull=True), name="tree_leaf_newest"),
         ]
 
     def __str__(self) -> str:
