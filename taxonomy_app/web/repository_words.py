@@ -148,9 +148,20 @@ def said(sentence: str) -> str:
     for template, pattern in _patterns():
         match = pattern.fullmatch(sentence)
         if match:
-            parts = {name: field_said(text) if name == "field" else text for name, text in match.groupdict().items()}
-            return translation.gettext(template) % parts
+            parts = match.groupdict()
+            # A part may be words of ours, too: a field's name, an advice.
+            known = {name: field_said(text) if name == "field" else _part(text) for name, text in parts.items()}
+            return translation.gettext(template) % known
     return sentence
+
+
+def known(sentence: str) -> bool:
+    """Whether ``said`` knows this English sentence."""
+    return sentence in _WHOLE or any(pattern.fullmatch(sentence) for _template, pattern in _patterns())
+
+
+def _part(text: str) -> str:
+    return said(text) if text[-1:] in ".?" or text in _WHOLE else text
 
 
 @cache
