@@ -135,7 +135,7 @@ CHECKS = (
     mark("Names with & and * are hard to read for others. Write the text out where it is meant."),
     mark("The file starts with a byte order mark. It is not needed; saving here removes it."),
     mark("Lines end in the manner of Windows. It does no harm; saving here changes it."),
-    mark("The file cannot be read as YAML here (%(words)s). Check the line and the one above."),
+    mark("The file cannot be read as YAML here (%(said)s). Check the line and the one above."),
     mark("The file has %(bytes)s bytes; %(most)s is the most. Split it into several leaves."),
     mark("The file is nested far deeper than any leaf. Check the brackets."),
     mark("A value contains itself through & and *. Write the text out."),
