@@ -14,7 +14,6 @@ from taxonomy_app.contributions.models import Kind, State, Submission
 from taxonomy_app.tree.models import Branch
 
 LONGEST_VALUE = 100
-MOST_WORDS = 6
 
 # Value → words, and what it orders by; the number makes every order total.
 SORTS: dict[str, tuple[str, str]] = {
@@ -88,8 +87,8 @@ class QueueFilter:
             rows = rows.filter(Q(author__username__iexact=self.author) | Q(author__name__icontains=self.author))
         if self.age:
             rows = rows.filter(submitted_at__lt=now - AGES[self.age][1])
-        for word in self.q.split()[:MOST_WORDS]:
-            rows = rows.filter(Q(path__icontains=word) | Q(summary__icontains=word))
+        if self.q:
+            rows = rows.matching(self.q)
         if self.claim == "mine":
             rows = rows.filter(claimed_by=user)
         elif self.claim == "free":

@@ -81,7 +81,7 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         words = {name: query_words(given) for name, given in asked.items()}
         if not all(words.values()):
             return self.none()
-        return self.filter(pk__in=full_text.leaves_with(words, self.db, most=most)) if words else self
+        return self.filter(pk__in=full_text.LEAVES.rows_with(words, self.db, most=most)) if words else self
 
 
 class LeafText(models.Model):
