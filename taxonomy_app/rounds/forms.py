@@ -374,7 +374,7 @@ class RoundForm(forms.Form):
     def _further_servers(self, data: dict[str, Any], seen: bool) -> tuple[FurtherEndpoint, ...]:
         found = []
         for line in data.get("teacher_further", "").splitlines():
-            url, _, number = line.strip().partition(" ")
+            url, _space, number = line.strip().partition(" ")
             if not url:
                 continue
             most = number.strip() or str(data.get("teacher_in_flight") or TeacherReference().max_in_flight)
