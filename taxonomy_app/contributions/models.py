@@ -15,7 +15,16 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from taxonomy_app.contributions.review_models import (
+    Approval,
+    ReviewRule,
+    ReviewRuleChange,
+    RevisionFinding,
+    Suggestion,
+)
 from taxonomy_app.web.history import HistoryRow
+
+__all__ = ["Approval", "ReviewRule", "ReviewRuleChange", "RevisionFinding", "Suggestion"]
 
 # A claim tells other reviewers to look elsewhere; one that was forgotten must not block a submission for ever.
 CLAIM_LASTS = timedelta(hours=4)
@@ -178,6 +187,7 @@ class DraftSave(models.Model):
             "mend": "Before it was mended",
             "overwrite": "From the other window, before it was replaced",
             "restore": "Before an earlier save was brought back",
+            "suggestion": "Before a suggestion was accepted",
         }
         return words.get(self.because.partition(":")[0], "While you were writing")
 
@@ -215,6 +225,8 @@ class Submission(models.Model):
     # Known from the start for an improvement; for a new leaf once it is committed and indexed.
     leaf_id = models.UUIDField(null=True, blank=True)
     improves = models.BooleanField(default=False)
+    # An improvement whose leaf goes to ``path`` when it is approved; others follow their leaf.
+    moves = models.BooleanField(default=False)
     commit = models.CharField(max_length=64, blank=True, default="")
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="claimed_submissions"
@@ -329,6 +341,10 @@ class SubmissionEvent(HistoryRow):
         REVISED = "revised", "sent a new revision"
         CLAIMED = "claimed", "took it for review"
         RELEASED = "released", "gave it back to the queue"
+        ENDORSED = "endorsed", "gave an approval"
+        MOVED = "moved", "moved it to another place"
+        SUGGESTION_ACCEPTED = "suggestion_accepted", "accepted a suggestion"
+        SUGGESTION_DECLINED = "suggestion_declined", "declined a suggestion"
         APPROVED = "approved", "approved it"
         CHANGES_REQUESTED = "changes_requested", "asked for changes"
         REJECTED = "rejected", "rejected it"
@@ -341,6 +357,8 @@ class SubmissionEvent(HistoryRow):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     revision_number = models.PositiveIntegerField()
     reason = models.TextField(blank=True, default="")
+    # Done by an administrator whom the place's rule does not name.
+    as_administrator = models.BooleanField(default=False)
     at = models.DateTimeField()
 
     class Meta:
@@ -371,16 +389,27 @@ class Comment(HistoryRow):
         """Who said that nothing is left to do about it; read it from rows selected with ``resolution``."""
         return getattr(self, "resolution", None)
 
+    @property
+    def suggested(self) -> Suggestion | None:
+        """The text that it proposes, if any; read it from rows selected with ``suggestion``."""
+        return getattr(self, "suggestion", None)
+
 
 class CommentResolution(HistoryRow):
-    """That nothing is left to do about a comment."""
+    """That nothing is left to do about a comment, and for a suggestion what its author did with it."""
+
+    class Outcome(models.TextChoices):
+        SETTLED = "settled", "Settled"
+        ACCEPTED = "accepted", "Accepted"
+        DECLINED = "declined", "Declined"
 
     comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.SETTLED)
     at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"Settled by {self.by}"
+        return f"{self.get_outcome_display()} by {self.by}"
 
 
 class PendingCommitQuerySet(models.QuerySet):
@@ -411,6 +440,8 @@ class PendingCommit(models.Model):
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="pending_commits")
     revision = models.OneToOneField(Revision, on_delete=models.PROTECT, related_name="pending_commit")
     path = models.CharField(max_length=300)
+    # Whether the leaf goes to ``path`` from wherever it is.
+    moves = models.BooleanField(default=False)
     qna = models.BinaryField()
     attribution = models.BinaryField()
     document_name = models.CharField(max_length=120, blank=True, default="")
@@ -421,7 +452,8 @@ class PendingCommit(models.Model):
     author_name = models.CharField(max_length=200)
     author_email = models.CharField(max_length=254)
     signed_off_by = models.CharField(max_length=400)
-    reviewed_by = models.CharField(max_length=400)
+    # One line for each reviewer who approved.
+    reviewed_by = models.TextField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
@@ -478,6 +510,7 @@ class Notice(models.Model):
         REVISED = "revised", "sent a new version of"
         WITHDRAWN = "withdrawn", "took back"
         COMMENTED = "commented", "said something about"
+        MOVED = "moved", "moved to another place"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="notices")
