@@ -17,11 +17,16 @@ from django.urls import reverse
 
 from taxonomy_app.contributions.review_models import (
     Approval,
+    Comment,
+    CommentResolution,
     ReviewRule,
     ReviewRuleChange,
     RevisionFinding,
+    SavedFilter,
     Suggestion,
 )
+from taxonomy_app.tree.full_text import FullText
+from taxonomy_app.tree.search_words import distinct_words, query_words
 from taxonomy_app.web.history import HistoryRow
 
 __all__ = ["Approval", "ReviewRule", "ReviewRuleChange", "RevisionFinding", "Suggestion"]
@@ -210,6 +215,11 @@ class SubmissionQuerySet(models.QuerySet):
         free = Q(claimed_by__isnull=True) | Q(claimed_at__lt=now - CLAIM_LASTS)
         return self.filter(free | Q(claimed_by=by) if by is not None else free)
 
+    def matching(self, text: str) -> SubmissionQuerySet:
+        """Those in whose number, place or task each word of ``text`` is, or begins, a word; none for no word."""
+        words = query_words(text)
+        return self.filter(pk__in=SUBMISSION_WORDS.rows_with({"words": words}, self.db)) if words else self.none()
+
 
 class Submission(models.Model):
     """A contribution under review or past it. Its content is that of its latest revision."""
@@ -243,6 +253,8 @@ class Submission(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "submitted_at", "id"], name="submission_queue"),
             models.Index(fields=["author", "-updated_at"], name="submission_by_author"),
+            # How many wait for a reviewer is on every page of theirs: counted in the index alone.
+            models.Index(fields=["state", "author"], name="submission_waiting"),
             models.Index(fields=["leaf_id"], name="submission_by_leaf"),
             models.Index(fields=["path"], name="submission_by_path"),
         ]
@@ -276,6 +288,29 @@ class Submission(models.Model):
             and self.claimed_at is not None
             and self.claimed_at >= now - CLAIM_LASTS
         )
+
+
+SUBMISSION_WORDS = FullText("contributions_submissiontext", "submission_id", {"words": ("words", "words_vector")})
+
+
+class SubmissionText(models.Model):
+    """The words by which a submission is found: each of its number, place and task once, folded (``search_words``).
+
+    The database keeps its own full-text index of this table, as of the tree's ``LeafText``. Whoever alters this table
+    on SQLite makes the triggers of migration 0006 again, because Django then builds the table anew.
+    """
+
+    submission = models.OneToOneField(Submission, on_delete=models.CASCADE, primary_key=True, related_name="words")
+    words = models.TextField()
+
+    def __str__(self) -> str:
+        return self.words
+
+    @classmethod
+    def of(cls, submission: Submission) -> SubmissionText:
+        """The words of a submission (which has its number) as it is now, not saved."""
+        texts = (submission.number, submission.path, submission.summary)
+        return cls(submission=submission, words=distinct_words(texts))
 
 
 class Revision(HistoryRow):
@@ -368,50 +403,6 @@ class SubmissionEvent(HistoryRow):
         return self.get_kind_display()
 
 
-class Comment(HistoryRow):
-    """A remark on a submission as a whole, or on one seed of the revision it was made on."""
-
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="comments")
-    revision_number = models.PositiveIntegerField()
-    seed_position = models.PositiveIntegerField(null=True, blank=True)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    text = models.TextField()
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["at", "id"]
-
-    def __str__(self) -> str:
-        return self.text[:60]
-
-    @property
-    def settled(self) -> CommentResolution | None:
-        """Who said that nothing is left to do about it; read it from rows selected with ``resolution``."""
-        return getattr(self, "resolution", None)
-
-    @property
-    def suggested(self) -> Suggestion | None:
-        """The text that it proposes, if any; read it from rows selected with ``suggestion``."""
-        return getattr(self, "suggestion", None)
-
-
-class CommentResolution(HistoryRow):
-    """That nothing is left to do about a comment, and for a suggestion what its author did with it."""
-
-    class Outcome(models.TextChoices):
-        SETTLED = "settled", "Settled"
-        ACCEPTED = "accepted", "Accepted"
-        DECLINED = "declined", "Declined"
-
-    comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.SETTLED)
-    at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.get_outcome_display()} by {self.by}"
-
-
 class PendingCommitQuerySet(models.QuerySet):
     def waiting(self) -> PendingCommitQuerySet:
         """What is approved and not yet in the taxonomy, in the order of approval."""
@@ -473,25 +464,6 @@ class PendingCommit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission_id} {self.path}"
-
-
-class SavedFilter(models.Model):
-    """A filter of the review queue under a name that its reviewer gave it. ``query`` is its address's query."""
-
-    MOST = 30
-
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters")
-    name = models.CharField(max_length=60)
-    query = models.CharField(max_length=2000, blank=True)
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["name"]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["person", "name"], name="one_saved_filter_of_each_name")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class NoticeQuerySet(models.QuerySet):

@@ -1,4 +1,4 @@
-"""Rows of reviewing: rules for places in the tree, approvals, suggestions, and what checks found in a revision.
+"""Rows of reviewing: rules for places in the tree, approvals, comments and suggestions, what checks found, filters.
 
 Read by ``models``, which offers these too; a module of its own so that neither grows beyond reading.
 """
@@ -89,13 +89,57 @@ class Approval(HistoryRow):
         return f"{self.reviewer}: {self.path}"
 
 
+class Comment(HistoryRow):
+    """A remark on a submission as a whole, or on one seed of the revision it was made on."""
+
+    submission = models.ForeignKey("contributions.Submission", on_delete=models.PROTECT, related_name="comments")
+    revision_number = models.PositiveIntegerField()
+    seed_position = models.PositiveIntegerField(null=True, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["at", "id"]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+    @property
+    def settled(self) -> CommentResolution | None:
+        """Who said that nothing is left to do about it; read it from rows selected with ``resolution``."""
+        return getattr(self, "resolution", None)
+
+    @property
+    def suggested(self) -> Suggestion | None:
+        """The text that it proposes, if any; read it from rows selected with ``suggestion``."""
+        return getattr(self, "suggestion", None)
+
+
+class CommentResolution(HistoryRow):
+    """That nothing is left to do about a comment, and for a suggestion what its author did with it."""
+
+    class Outcome(models.TextChoices):
+        SETTLED = "settled", "Settled"
+        ACCEPTED = "accepted", "Accepted"
+        DECLINED = "declined", "Declined"
+
+    comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.SETTLED)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} by {self.by}"
+
+
 class Suggestion(HistoryRow):
     """The text that a comment proposes for one field of the revision it was made on.
 
     ``field`` is the field's name in the form, such as ``seed_examples[2].answer``; ``before`` is what it held.
     """
 
-    comment = models.OneToOneField("contributions.Comment", on_delete=models.PROTECT, related_name="suggestion")
+    comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="suggestion")
     field = models.CharField(max_length=80)
     before = models.TextField(blank=True)
     text = models.TextField(blank=True)
@@ -142,3 +186,22 @@ class RevisionFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} × {self.count}"
+
+
+class SavedFilter(models.Model):
+    """A filter of the review queue under a name that its reviewer gave it. ``query`` is its address's query."""
+
+    MOST = 30
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["person", "name"], name="one_saved_filter_of_each_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -44,6 +44,7 @@ from taxonomy_app.contributions.models import (
     State,
     Submission,
     SubmissionEvent,
+    SubmissionText,
 )
 from taxonomy_app.contributions.moving import submission_move
 from taxonomy_app.contributions.notices import notices_read
@@ -148,6 +149,7 @@ def draft_submit(
             updated_at=now,
             **content,
         )
+        SubmissionText.of(submission).save(force_insert=True)
         number, kind = 1, SubmissionEvent.Kind.SUBMITTED
     else:
         number, kind = submission.revision_number + 1, SubmissionEvent.Kind.REVISED
@@ -178,6 +180,8 @@ def draft_submit(
     )
     findings_keep(revision, files.problems)
     record(submission, kind, person=by, reason=message, now=now)
+    # What the models said while it was written stays with what was written.
+    draft.askings.update(draft=None, submission=submission)
     draft.delete()
     return submission
 

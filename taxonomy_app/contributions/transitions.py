@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import messages
-from taxonomy_app.contributions.models import Revision, Submission, SubmissionEvent
+from taxonomy_app.contributions.models import Revision, Submission, SubmissionEvent, SubmissionText
 from taxonomy_app.contributions.notices import notices_send
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 
@@ -50,6 +50,8 @@ def move(
     submission.refresh_from_db()
     if not moved:
         raise ChangedMeanwhile(messages.overtaken(submission, by=unclaimed_by, now=now))
+    if {"path", "summary"} & fields.keys():
+        SubmissionText.of(submission).save()
 
 
 def record(
