@@ -250,8 +250,16 @@ def _insert(model: type[Leaf] | type[Seed] | type[LeafVersion], rows: Iterable[M
     made = [(place, column) for place, column in enumerate(fields) if not isinstance(column, _PLAIN)]
     values = [[row[name] for name in names] for row in rows]
     for place, column in made:
+        # Of the times of commits there are few among many rows.
+        known: dict[object, object] = {}
         for row in values:
-            row[place] = column.get_db_prep_save(row[place], connection)
+            value = row[place]
+            if not isinstance(value, datetime):
+                row[place] = column.get_db_prep_save(value, connection)
+            elif value in known:
+                row[place] = known[value]
+            else:
+                row[place] = known[value] = column.get_db_prep_save(value, connection)
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
