@@ -112,8 +112,13 @@ def flatten(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def plan_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Setting]:
-    """What the two plans set differently, leaves aside (they have a table of their own), by name."""
+    """What the two plans set differently, leaves aside (they have a table of their own), by name.
+
+    Of a pipeline its name, version and hash are compared, not the text of its file.
+    """
     one, other = (flatten({k: v for k, v in plan.items() if k != "leaves"}) for plan in (first, second))
+    for side in (one, other):
+        side.pop("pipeline.text", None)
     return [
         Setting(name, one.get(name), other.get(name))
         for name in sorted(one.keys() | other.keys())

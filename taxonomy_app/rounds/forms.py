@@ -19,6 +19,8 @@ from taxonomy_app.rounds.models import Round
 from taxonomy_app.rounds.planning import recipe_with
 from taxonomy_app.rounds.services.record import artifact_store
 from taxonomy_app.tree.models import Branch, Leaf
+from workers.pipelines import DEFAULT as DEFAULT_PIPELINE
+from workers.pipelines import Pipeline, PipelineProblem, pipeline, pipeline_files
 from workers.recipes import recipe, recipe_names
 from workers.specs import BUNDLED_MODEL, FurtherEndpoint, ModelReference, Recipe, TeacherReference, is_key_variable
 
@@ -47,6 +49,25 @@ SCOPES = (
 
 def recipe_choices() -> list[tuple[str, str]]:
     return [(name, recipe(name).title) for name in recipe_names()]
+
+
+def pipeline_choices() -> list[tuple[str, str]]:
+    return [(found.name, f"{found.content.title} ({found.name})") for found in pipelines()[0]]
+
+
+def pipelines() -> tuple[list[Pipeline], list[str]]:
+    """The pipelines that can be chosen, and a sentence for each file that cannot."""
+    try:
+        names = list(pipeline_files())
+    except PipelineProblem as problem:
+        return [pipeline(DEFAULT_PIPELINE, {})], [str(problem)]
+    found, wrong = [], []
+    for name in names:
+        try:
+            found.append(pipeline(name))
+        except PipelineProblem as problem:
+            wrong.append(str(problem))
+    return found, wrong
 
 
 @dataclass
@@ -167,6 +188,12 @@ class RoundForm(forms.Form):
     seen_by_workers = forms.BooleanField(
         label=lazy("The workers see folders and servers that this server does not"), required=False
     )
+    pipeline = forms.ChoiceField(
+        label="Pipeline",
+        choices=pipeline_choices,
+        initial=DEFAULT_PIPELINE,
+        help_text="The prompts, filters and judges by which samples come to be.",
+    )
     judge = forms.ChoiceField(
         label=lazy("Judge"),
         choices=(
@@ -210,7 +237,7 @@ class RoundForm(forms.Form):
     def _fill_in(self) -> None:
         """Give the fields that a program left out the value that a person would have found in them."""
         data = self.data.copy()
-        for name in ("control", "judge", "teacher_source", "teacher_model", "teacher_profile"):
+        for name in ("control", "judge", "pipeline", "teacher_source", "teacher_model", "teacher_profile"):
             data.setdefault(name, self.fields[name].initial)
         data.setdefault("student", "other" if data.get("student_name") else self.fields["student"].initial)
         data.setdefault("choose", "some" if data.get("leaves") or data.get("folders") else "all")
@@ -223,6 +250,10 @@ class RoundForm(forms.Form):
     @cached_property
     def recipes(self) -> list[Recipe]:
         return [recipe(name) for name in recipe_names()]
+
+    @cached_property
+    def pipelines(self) -> tuple[list[Pipeline], list[str]]:
+        return pipelines()
 
     def ticked(self, name: str) -> set[str]:
         """What is ticked now in ``folders`` or ``leaves``."""
@@ -248,6 +279,11 @@ class RoundForm(forms.Form):
         self._clean_recipe(data)
         self._clean_teacher(data)
         self._clean_student(data)
+        if "pipeline" in data:
+            try:
+                data["pipeline_pin"] = pipeline(data["pipeline"]).pin
+            except PipelineProblem as problem:  # changed since the form was shown
+                self.add_error("pipeline", str(problem))
         return data
 
     def clean_teacher_key_variable(self) -> str:
@@ -338,7 +374,7 @@ class RoundForm(forms.Form):
     def _further_servers(self, data: dict[str, Any], seen: bool) -> tuple[FurtherEndpoint, ...]:
         found = []
         for line in data.get("teacher_further", "").splitlines():
-            url, _, number = line.strip().partition(" ")
+            url, _space, number = line.strip().partition(" ")
             if not url:
                 continue
             most = number.strip() or str(data.get("teacher_in_flight") or TeacherReference().max_in_flight)
@@ -410,6 +446,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "recipe": made.name if base else recipe_names()[0],
         "samples_per_leaf": made.generation.samples_per_leaf,
         "control": "yes" if made.tuning.control != "none" else "no",
+        "pipeline": plan.pipeline.name if plan.pipeline is not None else DEFAULT_PIPELINE,
         "judge": made.generation.judge_form if made.generation.judge else "none",
         "held_out_percent": round(made.held_out_share * 100),
         "benchmark_limit": made.evaluation.limit,

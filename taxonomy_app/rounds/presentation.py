@@ -14,6 +14,7 @@ from taxonomy_app.rounds.models import Round, RoundState, Stage, StageState
 from taxonomy_app.web.languages import mid_sentence
 from taxonomy_app.web.numbers import compact, grouped
 from taxonomy_app.web.repository_words import code_words, said, unit_words
+from workers.pipelines import PipelineProblem, read_pipeline
 from workers.specs import ModelReference, RoundPlan, StageKind, TeacherReference
 
 WHAT_STAGES_DO = {
@@ -209,6 +210,29 @@ def happening(round_: Round, views: Sequence[StageView]) -> str:
             message = said(stage.progress.get("message") or "") or _NOW_DOING[stage.stage_kind]
             return f"{str(message).rstrip('.')}."
     return _("The next stage is being sent.")
+
+
+@dataclass(frozen=True)
+class PipelineView:
+    """A plan's pipeline as its page shows it: what it is called, and its file to be read."""
+
+    name: str
+    title: str
+    version: str
+    hash: str
+    text: str
+
+
+def pipeline_view(plan: RoundPlan) -> PipelineView | None:
+    """None for plans from before pipelines were files."""
+    pin = plan.pipeline
+    if pin is None:
+        return None
+    try:
+        title = read_pipeline(pin.text, pin.name).content.title
+    except PipelineProblem:  # of another version of this program: it can still be read
+        title = pin.name
+    return PipelineView(pin.name, title, pin.version, pin.hash, pin.text)
 
 
 def numbers_of(plan: RoundPlan) -> list[tuple[str, str]]:

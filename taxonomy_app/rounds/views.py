@@ -109,6 +109,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
       repeated. Both count with ``choose=some`` only.
     - ``recipe``: a name of ``workers.recipes`` (``quick``, ``lab``, ...).
     - ``samples_per_leaf``, ``held_out_percent``, ``benchmark_limit``: numbers in the recipe's place.
+    - ``pipeline``: a name of ``workers.pipelines`` (without it, ``lab``).
     - ``judge``: ``recipe`` | ``token`` | ``written`` | ``none``.
     - ``control``: ``recipe`` | ``yes`` | ``no``. ``random_seed``: a number; without it, the round's number.
     - ``teacher_source``: ``auto`` | ``vllm`` | ``transformers`` | ``endpoint``; ``teacher_model``,
@@ -138,6 +139,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
                     title=data["title"],
                     planned_from=earlier,
                     holds=data["holds"],
+                    pipeline=data["pipeline_pin"],
                     actor=request.user,
                     now=timezone.now(),
                 )
@@ -229,6 +231,7 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "teacher_words": presentation.teacher_words(plan.teacher),
         "student_words": presentation.model_words(plan.student),
         "numbers": presentation.numbers_of(plan),
+        "pipeline": presentation.pipeline_view(plan),
         "cost": cost_words(found.estimate),
         "leaves": leaves,
         "leaf_rows": [(leaf, funnels.get(str(leaf.leaf_id))) for leaf in leaves],

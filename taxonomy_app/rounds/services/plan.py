@@ -39,6 +39,7 @@ from workers.specs import (
     LeafKind,
     LeafPin,
     ModelReference,
+    PipelinePin,
     PlannedLeaf,
     Recipe,
     RoundPlan,
@@ -75,12 +76,13 @@ def round_plan(
     title: str = "",
     planned_from: Round | None = None,
     holds: bool = False,
+    pipeline: PipelinePin | None = None,
 ) -> Round:
     """Pin everything that decides a round and keep it; nothing runs yet.
 
     Leaves are taken as the index shows them, at the commit that it shows. ``random_seed`` None takes the round's
     number, so that every new round draws anew and can still be repeated. With ``holds`` it waits after generation for
-    a person to look at the rows.
+    a person to look at the rows. ``pipeline`` None takes the shipped one.
 
     Raises:
         ValidationError: a leaf is gone or cannot be read, or nothing was chosen.
@@ -97,6 +99,7 @@ def round_plan(
                 teacher=teacher,
                 student=student,
                 recipe=recipe,
+                pipeline=pipeline,
                 random_seed=number if random_seed is None else random_seed,
                 code_version=code_version(),
             )
