@@ -52,13 +52,11 @@ def student_now() -> Whom:
     """The current release's student, or before the first release the student that a round would begin with."""
     release = current_release()
     if release is not None:
-        return Whom(
-            ModelReference(name=release.student_model), _("the current release, %(name)s") % {"name": release.name}
-        )
+        return Whom(ModelReference(name=release.student_model), f"the current release, {release.name}")
     latest = _latest_round()
     student = latest.read_plan().student if latest is not None else ModelReference(name=BUNDLED_MODEL)
     name = "SmolLM2-135M-Instruct" if student.name == BUNDLED_MODEL else student.name
-    return Whom(student, _("the student before any teaching, %(name)s: there is no release yet") % {"name": name})
+    return Whom(student, f"the student before any teaching, {name}: there is no release yet")
 
 
 def teacher_now() -> tuple[TeacherReference, GenerationRecipe, str]:

@@ -84,6 +84,8 @@ SENTENCES = (
     mark("Stacked"),
     mark("LAB, as Labradorite-13b"),
     mark("LAB, as Merlinite-7b"),
+    mark("the current release, %(release)s"),
+    mark("the student before any teaching, %(model)s: there is no release yet"),
     mark("Round %(number)s"),
     mark("Preview of %(round)s"),
     mark("The worker fell silent twice over this."),
