@@ -29,7 +29,16 @@ from taxonomy_app.tree.full_text import FullText
 from taxonomy_app.tree.search_words import distinct_words, query_words
 from taxonomy_app.web.history import HistoryRow
 
-__all__ = ["Approval", "ReviewRule", "ReviewRuleChange", "RevisionFinding", "Suggestion"]
+__all__ = [
+    "Approval",
+    "Comment",
+    "CommentResolution",
+    "ReviewRule",
+    "ReviewRuleChange",
+    "RevisionFinding",
+    "SavedFilter",
+    "Suggestion",
+]
 
 # A claim tells other reviewers to look elsewhere; one that was forgotten must not block a submission for ever.
 CLAIM_LASTS = timedelta(hours=4)
