@@ -282,7 +282,8 @@ def _with_document(pending: PendingCommit) -> bytes:
         )
         PendingCommit.objects.filter(pk=pending.pk).update(document_commit=reference.commit)
         pending.document_commit = reference.commit
-    return documents.with_document(leaf, replace(leaf.document, commit=pending.document_commit))
+    reference = replace(leaf.document, commit=pending.document_commit)
+    return documents.with_document(qna, pending.path, leaf, reference)
 
 
 def _merged(store: TaxonomyStore, pending: PendingCommit, theirs: bytes, path: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.generation.pipelines.knowledge import long_answer
+from workers.generation.blocks.lengthening import long_answer
 
 SOURCE = (
     "The Brown Hen was built in 1911 by Marta Quill, a boatwright of Aldvoe. Quill used planks of larch and closed the "
