@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from taxonomy_app.contributions import bulk, services
+from taxonomy_app.contributions import bulk, deciding, services
 from taxonomy_app.contributions.models import Decision, SavedFilter, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.queue import QueueFilter
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_outbox(monkeypatch):
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 def test_what_an_address_asks_for_is_understood_or_left_out():
