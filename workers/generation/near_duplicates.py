@@ -99,6 +99,4 @@ def _looked_up(text: str) -> tuple[NDArray[np.uint64], tuple[bytes, ...]]:
     width = ROWS * least.itemsize
     whole = least.tobytes()
     # Each key begins with its band's number, so that one table serves all bands.
-    return marks, tuple(
-        band.to_bytes(1, "little") + whole[band * width : (band + 1) * width] for band in range(BANDS)
-    )
+    return marks, tuple(band.to_bytes(1, "little") + whole[band * width : (band + 1) * width] for band in range(BANDS))
