@@ -146,7 +146,18 @@ class Supervisor:
         self._add("web", web, environ)
         worker = [python, "-m", "celery", "-A", "taxonomy_app", "worker", "-Q", "default", "-c", "1"]
         self._add("worker-default", [*worker, "-n", "default@%h", "--without-gossip", "--without-mingle"], environ)
-        gpu = [python, "-m", "celery", "-A", "workers.celery", "worker", "-Q", "teacher,tuning,evaluation", "-c", "1"]
+        gpu = [
+            python,
+            "-m",
+            "celery",
+            "-A",
+            "workers.celery",
+            "worker",
+            "-Q",
+            "teacher,tuning,evaluation,asking",
+            "-c",
+            "1",
+        ]
         self._add("worker-gpu", [*gpu, "-n", "gpu@%h", "--without-gossip", "--without-mingle"], environ)
         beat = [python, "-m", "celery", "-A", "taxonomy_app", "beat", "-s", str(self.settings.var / "run" / "beat")]
         beat += ["--pidfile", str(self.settings.var / "run" / "beat.pid")]

@@ -20,6 +20,7 @@ OPEN_ROUTES = frozenset(
         "web:health",
         "web:theme",
         "web:shortcuts",
+        "web:language",
         "web:robots",
         "web:manifest",
         "web:favicon",

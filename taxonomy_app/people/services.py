@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.people.models import Role, RoleChange, User
+from taxonomy_app.web.languages import mid_sentence
 
-LAST_ADMINISTRATOR = "This is the only administrator. Make somebody else administrator first."
+LAST_ADMINISTRATOR = lazy("This is the only administrator. Make somebody else administrator first.")
 
 
 @transaction.atomic
@@ -54,6 +58,18 @@ def person_create(
     return person
 
 
+def person_choose_language(*, person: User, language: str) -> None:
+    """Read the pages, and be written to, in ``language`` from now on; empty for the browser's.
+
+    Raises:
+        ValidationError: a language that the site does not speak.
+    """
+    if language and language not in dict(settings.LANGUAGES):
+        raise ValidationError({"language": _("Choose one of the languages in the list.")})
+    person.language = language
+    person.save(update_fields=["language"])
+
+
 @transaction.atomic
 def person_change_role(*, person: User, role: str, by: User | None, reason: str = "", now: datetime) -> RoleChange:
     """Give ``person`` another role; the same role again changes nothing and is refused.
@@ -63,9 +79,12 @@ def person_change_role(*, person: User, role: str, by: User | None, reason: str 
     """
     locked = _lock_accounts(person)
     if role not in Role.values:
-        raise ValidationError("Choose one of the roles: contributor, reviewer or administrator.")
+        raise ValidationError(_("Choose one of the roles: contributor, reviewer or administrator."))
     if locked.role == role:
-        raise ValidationError(f"{locked} is {Role(role).label.lower()} already. Choose another role.")
+        raise ValidationError(
+            _("%(person)s is %(role)s already. Choose another role.")
+            % {"person": locked, "role": mid_sentence(Role(role).label)}
+        )
     if role != Role.ADMINISTRATOR:
         _require_another_administrator(locked)
     old = locked.role
@@ -87,7 +106,7 @@ def person_close(*, person: User, by: User, reason: str = "", now: datetime) -> 
     """
     locked = _lock_accounts(person)
     if not locked.is_active:
-        raise ValidationError("This account is closed already.")
+        raise ValidationError(_("This account is closed already."))
     _require_another_administrator(locked)
     return _set_active(locked, person, False, RoleChange.Action.CLOSED, by, reason, now)
 
@@ -101,7 +120,7 @@ def person_reopen(*, person: User, by: User, reason: str = "", now: datetime) ->
     """
     locked = _lock_accounts(person)
     if locked.is_active:
-        raise ValidationError("This account is open already.")
+        raise ValidationError(_("This account is open already."))
     return _set_active(locked, person, True, RoleChange.Action.REOPENED, by, reason, now)
 
 
@@ -114,7 +133,7 @@ def person_password_link(*, person: User, by: User, now: datetime) -> str:
     """
     locked = _lock_accounts(person)
     if not locked.is_active:
-        raise ValidationError("This account is closed. Open it again first, then make a link.")
+        raise ValidationError(_("This account is closed. Open it again first, then make a link."))
     RoleChange.objects.create(
         person=locked,
         action=RoleChange.Action.PASSWORD_LINK,
