@@ -144,7 +144,7 @@ def _compared(choice: str, place: str, label: str, mine: str, theirs: str) -> Di
 def _slots(mine: Sequence[Form], theirs: Sequence[Form]) -> Iterable[tuple[Form | None, Form | None]]:
     """Seeds of both sides that belong together, in one order; what only one side has stands alone."""
     own, other = ([json.dumps(seed, sort_keys=True) for seed in seeds] for seeds in (mine, theirs))
-    for _, i1, i2, j1, j2 in SequenceMatcher(None, own, other, autojunk=False).get_opcodes():
+    for _tag, i1, i2, j1, j2 in SequenceMatcher(None, own, other, autojunk=False).get_opcodes():
         yield from zip_longest(mine[i1:i2], theirs[j1:j2])
 
 
