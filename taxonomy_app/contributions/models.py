@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from taxonomy_app.mail.models import Delivery, Email
 from taxonomy_app.web.history import HistoryRow
 
 # A claim tells other reviewers to look elsewhere; one that was forgotten must not block a submission for ever.
@@ -466,6 +467,10 @@ class NoticeQuerySet(models.QuerySet):
     def unread_by(self, person: Any) -> NoticeQuerySet:
         return self.filter(person=person, read_at__isnull=True)
 
+    def to_mail(self, delivery: str) -> NoticeQuerySet:
+        """What is still to go out in this way: not sent, and not read in the app meanwhile."""
+        return self.filter(delivery=delivery, email__isnull=True, read_at__isnull=True)
+
 
 class Notice(models.Model):
     """That something happened to a submission, for one person whom it concerns; ``by`` is empty for the program."""
@@ -485,6 +490,9 @@ class Notice(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
+    # How it goes out by e-mail, decided when it is written, and the message it went into.
+    delivery = models.CharField(max_length=10, choices=Delivery.choices, default=Delivery.OFF)
+    email = models.ForeignKey(Email, null=True, on_delete=models.SET_NULL, related_name="notices")
 
     objects = NoticeQuerySet.as_manager()
 
@@ -493,6 +501,11 @@ class Notice(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["person", "-id"], name="notice_by_person"),
             models.Index(fields=["person"], condition=Q(read_at__isnull=True), name="notice_unread"),
+            models.Index(
+                fields=["delivery", "person"],
+                condition=Q(email__isnull=True, read_at__isnull=True) & ~Q(delivery="off"),
+                name="notice_to_mail",
+            ),
         ]
 
     def __str__(self) -> str:
