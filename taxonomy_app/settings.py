@@ -134,6 +134,12 @@ if EMAIL is not None:
 # Celery reads these through taxonomy_app.celery (namespace CELERY).
 CELERY_BROKER_URL = SHARED.redis_url
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# What may take minutes has a queue and a worker of its own, so that approvals never wait for it (web/queues.py).
+CELERY_TASK_ROUTES = {
+    "seedbed.exchange.*": {"queue": "transfers"},
+    "seedbed.tree.vectors": {"queue": "transfers"},
+    "seedbed.tree.maintain": {"queue": "transfers"},
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
