@@ -76,7 +76,7 @@ class Email(models.Model):
         # The address or the wish had changed before it was its turn.
         DROPPED = "dropped", "Not wanted any more"
 
-    UNDELIVERED: ClassVar[tuple[str, ...]] = (State.REFUSED, State.GIVEN_UP, State.UNSURE)
+    UNDELIVERED: ClassVar[tuple[State, ...]] = (State.REFUSED, State.GIVEN_UP, State.UNSURE)
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="emails")
     address = models.EmailField()

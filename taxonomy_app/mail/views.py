@@ -74,7 +74,11 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "server": settings.EMAIL.shown if settings.EMAIL else "",
             "sender": settings.EMAIL.sender if settings.EMAIL else "",
-            "counts": [(state.label, counted.get(state.value, 0)) for state in Email.State],
+            "counts": [
+                ("Waiting", counted.get(Email.State.WAITING, 0) + counted.get(Email.State.HANDED_OVER, 0)),
+                *((state.label, counted.get(state, 0)) for state in (Email.State.SENT, *Email.UNDELIVERED)),
+                (Email.State.DROPPED.label, counted.get(Email.State.DROPPED, 0)),
+            ],
             "latest_problem": tried.order_by("-next_try_at").first(),
             "page": page,
             "days": services.KEPT.days,

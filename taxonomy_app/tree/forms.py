@@ -28,7 +28,9 @@ class SearchForm(forms.Form):
             }
         ),
     )
-    branch = forms.ChoiceField(label="Branch", required=False, choices=[("", "All branches"), *Branch.choices])
+    branch = forms.ChoiceField(
+        label="Part of the taxonomy", required=False, choices=[("", "All parts"), *Branch.choices]
+    )
     kind = forms.ChoiceField(label="Kind", required=False, choices=[("", "All kinds"), *Kind.choices])
     place = forms.CharField(
         label="Place begins with",
@@ -65,4 +67,6 @@ class PlaceForm(forms.Form):
     """A text whose place in the tree is looked for."""
 
     text = forms.CharField(max_length=LONGEST_TEXT, error_messages={"required": "Write a sentence about it first."})
-    branch = forms.ChoiceField(label="Branch", required=False, choices=[("", "Any branch"), *Branch.choices])
+    branch = forms.ChoiceField(
+        label="Part of the taxonomy", required=False, choices=[("", "Any part"), *Branch.choices]
+    )
