@@ -26,11 +26,11 @@ RUN_AT = taxonomy_index.START + timedelta(days=2)
 
 def approve_all() -> None:
     """Fill the outbox through the services that people's pages use."""
-    from taxonomy_app.contributions import services
+    from taxonomy_app.contributions import deciding
     from taxonomy_app.people.models import User
     from tests.taxonomy_app.contributions.making import approve, make_submission, skill_form
 
-    services.outbox_send = lambda: None  # it runs when this program says so
+    deciding.outbox_send = lambda: None  # it runs when this program says so
     author = User.objects.create_user("ann", "ann@example.org", "a-long-password", name="Ann", role="contributor")
     reviewer = User.objects.create_user("bo", "bo@example.org", "a-long-password", name="Bo", role="reviewer")
     for number in range(APPROVED):

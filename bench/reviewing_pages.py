@@ -62,7 +62,7 @@ ATTRIBUTION = (
 
 def fill(size: str) -> None:
     """Leaves with their seeds, and as many submissions with a revision, a decision's event and a comment each."""
-    from taxonomy_app.contributions.models import Comment, Revision, Submission, SubmissionEvent
+    from taxonomy_app.contributions.models import Comment, Revision, Submission, SubmissionEvent, SubmissionText
     from taxonomy_app.people.models import User
     from taxonomy_app.tree import services
     from taxonomy_app.tree.models import Leaf, Seed
@@ -118,6 +118,7 @@ def fill(size: str) -> None:
         ),
         batch_size=500,
     )
+    SubmissionText.objects.bulk_create((SubmissionText.of(one) for one in submissions), batch_size=500)
     Revision.objects.bulk_create(
         (
             Revision(

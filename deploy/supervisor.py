@@ -150,7 +150,18 @@ class Supervisor:
         # A large import's memory is given back at its end (kB): the process that had it is replaced.
         transfers = [*worker, "-Q", "transfers", "-n", "transfers@%h", "--max-memory-per-child", "300000"]
         self._add("worker-transfers", transfers, environ)
-        gpu = [python, "-m", "celery", "-A", "workers.celery", "worker", "-Q", "teacher,tuning,evaluation", "-c", "1"]
+        gpu = [
+            python,
+            "-m",
+            "celery",
+            "-A",
+            "workers.celery",
+            "worker",
+            "-Q",
+            "teacher,tuning,evaluation,asking",
+            "-c",
+            "1",
+        ]
         self._add("worker-gpu", [*gpu, "-n", "gpu@%h", "--without-gossip", "--without-mingle"], environ)
         beat = [python, "-m", "celery", "-A", "taxonomy_app", "beat", "-s", str(self.settings.var / "run" / "beat")]
         beat += ["--pidfile", str(self.settings.var / "run" / "beat.pid")]

@@ -32,7 +32,7 @@ def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, An
     url = read_text("SEEDBED_DATABASE_URL", environ=environ)
     if url is None:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "taxonomy_app.database.sqlite3",
             "NAME": var / "seedbed.sqlite3",
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -60,9 +60,23 @@ def database(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, An
         "HOST": parts.hostname or "",
         "PORT": port,
         "OPTIONS": options,
-        # Under ASGI requests change threads and would leave open connections behind in them.
+        # Under ASGI requests change threads and would leave open connections behind in them; the web process has a
+        # pool instead (taxonomy_app.database), and asks a connection whether it is alive before it hands it out.
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
     }
+
+
+def database_pool(environ: Mapping[str, str] = os.environ) -> int:
+    """How many connections a web process keeps open: ``SEEDBED_DATABASE_POOL``, 0 for none.
+
+    Raises:
+        EnvironmentProblem: it is no whole number.
+    """
+    most = read_number("SEEDBED_DATABASE_POOL", 8, least=0, environ=environ)
+    if most != int(most):
+        raise EnvironmentProblem(f"SEEDBED_DATABASE_POOL is {most:g}: write a whole number.")
+    return int(most)
 
 
 @dataclass(frozen=True)

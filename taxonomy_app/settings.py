@@ -48,12 +48,14 @@ INSTALLED_APPS = [
     "taxonomy_app.rounds",
     "taxonomy_app.releases",
     "taxonomy_app.exchange",
+    "taxonomy_app.asking",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "taxonomy_app.web.languages.ReadersLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -78,13 +80,15 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "taxonomy_app.web.context.site",
             ],
-            "builtins": ["taxonomy_app.web.templatetags.components"],
+            "builtins": ["taxonomy_app.web.templatetags.components", "django.templatetags.i18n"],
         },
         "APP_DIRS": True,
     }
 ]
 
 DATABASES = {"default": environment.database(VAR)}
+# Connections that a web process keeps open (taxonomy_app.database).
+DATABASE_POOL = environment.database_pool()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "people.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -106,7 +110,12 @@ CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host.startswith('.') else ''}{host}" f
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
+# Another language: its catalogue in LOCALE_PATHS (docs/translating.md) and a row here.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGE_COOKIE_NAME = "language"
+LOCALE_PATHS = [PROJECT / "taxonomy_app" / "locale"]
+FORMAT_MODULE_PATH = ["taxonomy_app.formats"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -156,6 +165,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "mail": {"task": "seedbed.mail.send", "schedule": 60.0, "options": {"expires": 50}},
     "mail_digests": {"task": "seedbed.mail.digests", "schedule": 300.0, "options": {"expires": 240}},
+    "askings": {
+        "task": "seedbed.asking.reap",
+        "schedule": min(30.0, SHARED.lost_after_seconds / 3),
+        "options": {"expires": 25},
+    },
     "exchange": {"task": "seedbed.exchange.tick", "schedule": 60.0, "options": {"expires": 55}},
     "index": {"task": "seedbed.tree.index", "schedule": 300.0, "options": {"expires": 240}},
     "vectors": {"task": "seedbed.tree.vectors", "schedule": 60.0, "options": {"expires": 50}},

@@ -1,5 +1,6 @@
 // What every page has: htmx under the strict content security policy, the theme switch, the menus.
 import htmx from "htmx.org";
+import { say } from "./words.js";
 
 // No eval, no injected style element: the policy forbids both.
 htmx.config.allowEval = false;
@@ -29,12 +30,12 @@ function announce(sentence) {
 }
 
 document.addEventListener("htmx:sendError", () => {
-  announce("The server cannot be reached. Check the connection; what you typed is still here.");
+  announce(say("The server cannot be reached. Check the connection; what you typed is still here."));
 });
 document.addEventListener("htmx:responseError", (event) => {
   const { status } = event.detail.xhr;
-  if (status === 401 || status === 403) announce("You are not signed in any more, or may not do this. Reload the page.");
-  else announce("That did not work. Reload the page and try again.");
+  if (status === 401 || status === 403) announce(say("You are not signed in any more, or may not do this. Reload the page."));
+  else announce(say("That did not work. Reload the page and try again."));
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && announcer()) announcer().hidden = true;
@@ -82,7 +83,7 @@ document.addEventListener("focusout", (event) => {
 // Single keys: an element says which is its own (data-shortcut) and what it does (data-shortcut-label); "/" goes to the
 // page's search field, as in other tools with long lists. "?" shows them all.
 const keyed = () => [
-  ...[...document.querySelectorAll("[data-search-field]")].slice(0, 1).map((element) => ["/", "Search on this page", element]),
+  ...[...document.querySelectorAll("[data-search-field]")].slice(0, 1).map((element) => ["/", say("Search on this page"), element]),
   ...[...document.querySelectorAll("[data-shortcut]:not(:disabled)")].map((element) => [
     element.dataset.shortcut,
     element.dataset.shortcutLabel,

@@ -16,6 +16,8 @@ from django.db.models import Q
 from django.urls import reverse
 
 from taxonomy_app.mail.models import Delivery, Email
+from taxonomy_app.tree.full_text import FullText
+from taxonomy_app.tree.search_words import distinct_words, query_words
 from taxonomy_app.web.history import HistoryRow
 
 # A claim tells other reviewers to look elsewhere; one that was forgotten must not block a submission for ever.
@@ -201,6 +203,11 @@ class SubmissionQuerySet(models.QuerySet):
         free = Q(claimed_by__isnull=True) | Q(claimed_at__lt=now - CLAIM_LASTS)
         return self.filter(free | Q(claimed_by=by) if by is not None else free)
 
+    def matching(self, text: str) -> SubmissionQuerySet:
+        """Those in whose number, place or task each word of ``text`` is, or begins, a word; none for no word."""
+        words = query_words(text)
+        return self.filter(pk__in=SUBMISSION_WORDS.rows_with({"words": words}, self.db)) if words else self.none()
+
 
 class Submission(models.Model):
     """A contribution under review or past it. Its content is that of its latest revision."""
@@ -232,6 +239,8 @@ class Submission(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "submitted_at", "id"], name="submission_queue"),
             models.Index(fields=["author", "-updated_at"], name="submission_by_author"),
+            # How many wait for a reviewer is on every page of theirs: counted in the index alone.
+            models.Index(fields=["state", "author"], name="submission_waiting"),
             models.Index(fields=["leaf_id"], name="submission_by_leaf"),
             models.Index(fields=["path"], name="submission_by_path"),
         ]
@@ -265,6 +274,29 @@ class Submission(models.Model):
             and self.claimed_at is not None
             and self.claimed_at >= now - CLAIM_LASTS
         )
+
+
+SUBMISSION_WORDS = FullText("contributions_submissiontext", "submission_id", {"words": ("words", "words_vector")})
+
+
+class SubmissionText(models.Model):
+    """The words by which a submission is found: each of its number, place and task once, folded (``search_words``).
+
+    The database keeps its own full-text index of this table, as of the tree's ``LeafText``. Whoever alters this table
+    on SQLite makes the triggers of migration 0006 again, because Django then builds the table anew.
+    """
+
+    submission = models.OneToOneField(Submission, on_delete=models.CASCADE, primary_key=True, related_name="words")
+    words = models.TextField()
+
+    def __str__(self) -> str:
+        return self.words
+
+    @classmethod
+    def of(cls, submission: Submission) -> SubmissionText:
+        """The words of a submission (which has its number) as it is now, not saved."""
+        texts = (submission.number, submission.path, submission.summary)
+        return cls(submission=submission, words=distinct_words(texts))
 
 
 class Revision(HistoryRow):

@@ -1,4 +1,4 @@
-"""Every write to drafts and submissions: check, do, record.
+"""Every write to drafts and submissions: check, do, record. Handing in lives here; the rest is offered from its module.
 
 Each function is one audited transition. States move by a conditional UPDATE and its row count, so that of two
 people acting at once exactly one wins and the other is told who was first. What is approved reaches git by
@@ -7,16 +7,22 @@ people acting at once exactly one wins and the other is told who was first. What
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import messages
+from taxonomy_app.contributions.deciding import (
+    submission_approve,
+    submission_claim,
+    submission_reject,
+    submission_release,
+    submission_request_changes,
+)
 from taxonomy_app.contributions.drafts import (
     LONGEST_TEXT,
     DraftChanges,
@@ -29,26 +35,23 @@ from taxonomy_app.contributions.drafts import (
     draft_problems,
     draft_restore,
     draft_save,
-    nesting_refuse,
     path_require,
 )
 from taxonomy_app.contributions.models import (
     ANSWERABLE,
-    Comment,
-    CommentResolution,
-    Decision,
     Draft,
-    Notice,
-    PendingCommit,
     Revision,
     SavedFilter,
     State,
     Submission,
     SubmissionEvent,
+    SubmissionText,
 )
-from taxonomy_app.contributions.notices import notices_read, notices_send
-from taxonomy_app.contributions.outbox import outbox_run, outbox_send
+from taxonomy_app.contributions.notices import notices_read
+from taxonomy_app.contributions.outbox import outbox_run
 from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
+from taxonomy_app.contributions.talking import comment_add, comment_resolve
+from taxonomy_app.contributions.transitions import identity, move, record, written
 from taxonomy_app.tree import models as tree_models
 from taxonomy_repo.leaf import leaf_kind, read_leaf
 
@@ -71,6 +74,7 @@ __all__ = [
     "draft_submit",
     "filter_forget",
     "filter_save",
+    "identity",
     "notices_read",
     "outbox_run",
     "submission_approve",
@@ -81,9 +85,6 @@ __all__ = [
     "submission_revise",
     "submission_withdraw",
 ]
-
-LONGEST_REASON = 4_000
-
 
 # --- Submitting ---------------------------------------------------------------------------------
 
@@ -138,10 +139,11 @@ def draft_submit(
             updated_at=now,
             **content,
         )
+        SubmissionText.of(submission).save(force_insert=True)
         number, kind = 1, SubmissionEvent.Kind.SUBMITTED
     else:
         number, kind = submission.revision_number + 1, SubmissionEvent.Kind.REVISED
-        _move(
+        move(
             submission,
             where={"state__in": ANSWERABLE, "revision_number": submission.revision_number},
             now=now,
@@ -162,11 +164,13 @@ def draft_submit(
         document_text=draft.document_text if draft.document_text.strip() else "",
         base_blob=draft.base_blob,
         base_attribution_blob=draft.base_attribution_blob,
-        message=_written(message),
+        message=written(message),
         signed_off_as=identity(by),
         signed_off_at=now,
     )
-    _record(submission, kind, person=by, reason=message, now=now)
+    record(submission, kind, person=by, reason=message, now=now)
+    # What the models said while it was written stays with what was written.
+    draft.askings.update(draft=None, submission=submission)
     draft.delete()
     return submission
 
@@ -187,11 +191,6 @@ def _summary(leaf: Any) -> str:
         return ""
     text = " ".join((leaf.task_description or leaf.document_outline or leaf.domain).split())
     return text if len(text) <= 300 else text[:299].rstrip() + "…"
-
-
-def identity(person: User) -> str:
-    """A person as sign-offs name them."""
-    return f"{person.display_name} <{person.email}>"
 
 
 @transaction.atomic
@@ -287,228 +286,9 @@ def submission_withdraw(*, submission: Submission, by: User, reason: str = "", n
     """
     if submission.author_id != by.pk:
         raise NotYours
-    _move(submission, where={"state__in": ANSWERABLE}, now=now, state=State.WITHDRAWN, claimed_by=None, claimed_at=None)
+    move(submission, where={"state__in": ANSWERABLE}, now=now, state=State.WITHDRAWN, claimed_by=None, claimed_at=None)
     Draft.objects.filter(submission=submission).update(submission=None, version=F("version") + 1, updated_at=now)
-    _record(submission, SubmissionEvent.Kind.WITHDRAWN, person=by, reason=reason, now=now)
-
-
-# --- Reviewing ----------------------------------------------------------------------------------
-
-
-def _require_reviewer(submission: Submission, reviewer: User) -> None:
-    if not reviewer.can_review:
-        raise NotYours
-    if submission.author_id == reviewer.pk:
-        raise Refused("This is your own contribution: somebody else has to review it.")
-
-
-@transaction.atomic
-def submission_claim(*, submission: Submission, reviewer: User, take_over: bool = False, now: datetime) -> None:
-    """Tell the other reviewers that one is on it. ``take_over`` takes it from somebody who is."""
-    _require_reviewer(submission, reviewer)
-    _move(
-        submission,
-        where={"state": State.SUBMITTED},
-        unclaimed_by=None if take_over else reviewer,
-        now=now,
-        claimed_by=reviewer,
-        claimed_at=now,
-    )
-    _record(submission, SubmissionEvent.Kind.CLAIMED, person=reviewer, now=now)
-
-
-@transaction.atomic
-def submission_release(*, submission: Submission, reviewer: User, now: datetime) -> None:
-    """Give a claimed submission back to the queue."""
-    _require_reviewer(submission, reviewer)
-    where = {"state": State.SUBMITTED, "claimed_by": reviewer}
-    _move(submission, where=where, now=now, claimed_by=None, claimed_at=None)
-    _record(submission, SubmissionEvent.Kind.RELEASED, person=reviewer, now=now)
-
-
-@transaction.atomic
-def submission_approve(
-    *, submission: Submission, reviewer: User, revision_number: int, reason: str = "", now: datetime
-) -> Decision:
-    """Approve a revision and put it into the outbox, in one transaction; it is committed right after.
-
-    Raises:
-        NotYours: not a reviewer. Refused: one's own. ChangedMeanwhile: decided, revised or claimed meanwhile.
-        NeedsWork: checks have become stricter since it was submitted and find an error. Refused: its place is
-        inside another leaf by now, or around one.
-    """
-    _require_reviewer(submission, reviewer)
-    revision = _revision(submission, revision_number)
-    qna, attribution = revision.qna.encode(), revision.attribution.encode()
-    if submission.leaf_id is None:
-        # Another new leaf may have taken the folder around it, or gone inside, since this was submitted.
-        nesting_refuse(revision.path)
-    errors = [p for p in documents.check(qna=qna, path=revision.path, attribution=attribution) if p.severity == "error"]
-    if errors:
-        raise NeedsWork(f"The checks find an error, so this cannot be approved: {errors[0].message}", errors)
-    decision = _decide(
-        submission,
-        revision,
-        reviewer=reviewer,
-        verdict=Decision.Verdict.APPROVE,
-        state=State.APPROVED,
-        kind=SubmissionEvent.Kind.APPROVED,
-        reason=reason,
-        now=now,
-    )
-    author = submission.author
-    PendingCommit.objects.create(
-        submission=submission,
-        revision=revision,
-        path=revision.path,
-        qna=qna,
-        attribution=attribution,
-        document_name=revision.document_name,
-        document_text=revision.document_text,
-        base_blob=revision.base_blob,
-        base_attribution_blob=revision.base_attribution_blob,
-        author_name=author.display_name,
-        author_email=author.email,
-        signed_off_by=revision.signed_off_as,
-        reviewed_by=identity(reviewer),
-        approved_at=now,
-    )
-    transaction.on_commit(outbox_send)
-    return decision
-
-
-@transaction.atomic
-def submission_request_changes(
-    *, submission: Submission, reviewer: User, revision_number: int, reason: str, now: datetime
-) -> Decision:
-    """Hand a submission back to its author with what should be different."""
-    _require_reviewer(submission, reviewer)
-    return _decide(
-        submission,
-        _revision(submission, revision_number),
-        reviewer=reviewer,
-        verdict=Decision.Verdict.REQUEST_CHANGES,
-        state=State.CHANGES_REQUESTED,
-        kind=SubmissionEvent.Kind.CHANGES_REQUESTED,
-        reason=_required_reason(reason, "Write what should change: the author sees it."),
-        now=now,
-    )
-
-
-@transaction.atomic
-def submission_reject(
-    *, submission: Submission, reviewer: User, revision_number: int, reason: str, now: datetime
-) -> Decision:
-    """Turn a submission down for good, with the reason."""
-    _require_reviewer(submission, reviewer)
-    return _decide(
-        submission,
-        _revision(submission, revision_number),
-        reviewer=reviewer,
-        verdict=Decision.Verdict.REJECT,
-        state=State.REJECTED,
-        kind=SubmissionEvent.Kind.REJECTED,
-        reason=_required_reason(reason, "Write why it is rejected: the author sees it."),
-        now=now,
-    )
-
-
-def _required_reason(reason: str, sentence: str) -> str:
-    if not reason.strip():
-        raise Refused(sentence)
-    return reason
-
-
-def _revision(submission: Submission, number: int) -> Revision:
-    revision = submission.revisions.filter(number=number).first()
-    if revision is None:
-        raise ChangedMeanwhile("This revision does not exist. Reload the page and look again.")
-    return revision
-
-
-def _decide(
-    submission: Submission,
-    revision: Revision,
-    *,
-    reviewer: User,
-    verdict: str,
-    state: str,
-    kind: str,
-    reason: str,
-    now: datetime,
-) -> Decision:
-    _move(
-        submission,
-        where={"state": State.SUBMITTED, "revision_number": revision.number},
-        unclaimed_by=reviewer,
-        now=now,
-        state=state,
-        claimed_by=reviewer,
-        claimed_at=now,
-    )
-    reason = _written(reason)
-    _record(submission, kind, person=reviewer, reason=reason, now=now)
-    return Decision.objects.create(
-        submission=submission, revision=revision, reviewer=reviewer, verdict=verdict, reason=reason, decided_at=now
-    )
-
-
-# --- Talking ------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def comment_add(
-    *,
-    submission: Submission,
-    author: User,
-    text: str,
-    revision_number: int | None = None,
-    seed_position: int | None = None,
-    now: datetime,
-) -> Comment:
-    """Say something about a submission, or about one seed of a revision. Its author and reviewers may.
-
-    Args:
-        revision_number: the revision that the person had before them (default: the latest), so that a word about a
-            seed stays with that seed when a newer revision has come meanwhile.
-        seed_position: counted from 0.
-    """
-    if submission.author_id != author.pk and not author.can_review:
-        raise NotYours
-    text = _written(text)
-    if not text:
-        raise Refused("Write something first.")
-    revision = _revision(submission, submission.revision_number if revision_number is None else revision_number)
-    if seed_position is not None:
-        leaf = read_leaf(revision.qna.encode(), revision.path).leaf
-        if not 0 <= seed_position < (len(leaf.seed_examples) if leaf else 0):
-            raise Refused("This seed does not exist in the revision. Reload the page and look again.")
-    made: Comment = Comment.objects.create(
-        submission=submission,
-        revision_number=revision.number,
-        seed_position=seed_position,
-        author=author,
-        text=text,
-        at=now,
-    )
-    notices_send(submission=submission, kind=Notice.Kind.COMMENTED, by=author, now=now)
-    return made
-
-
-def comment_resolve(*, comment: Comment, by: User, now: datetime) -> CommentResolution:
-    """Say that nothing is left to do about a comment. The submission's author and reviewers may.
-
-    Raises:
-        NotYours. ChangedMeanwhile: somebody said so already.
-    """
-    if comment.submission.author_id != by.pk and not by.can_review:
-        raise NotYours
-    try:
-        with transaction.atomic():
-            return CommentResolution.objects.create(comment=comment, by=by, at=now)
-    except IntegrityError:
-        settled = CommentResolution.objects.select_related("by").get(comment=comment)
-        raise ChangedMeanwhile(f"{settled.by.display_name} has settled this already.") from None
+    record(submission, SubmissionEvent.Kind.WITHDRAWN, person=by, reason=reason, now=now)
 
 
 # --- A reviewer's own filters -------------------------------------------------------------------
@@ -536,44 +316,3 @@ def filter_forget(*, saved: SavedFilter, by: User) -> None:
     if saved.person_id != by.pk:
         raise NotYours
     saved.delete()
-
-
-# --- What every transition does -----------------------------------------------------------------
-
-
-def _written(text: str) -> str:
-    """A person's words as they are kept; longer than can be kept they are refused, never cut."""
-    text = documents.clean(text).strip()
-    if len(text) > LONGEST_REASON:
-        raise Refused(f"This is longer than {LONGEST_REASON:,} characters. Shorten it and send it again.")
-    return text
-
-
-def _move(
-    submission: Submission,
-    *,
-    where: Mapping[str, Any],
-    now: datetime,
-    unclaimed_by: User | None = None,
-    **fields: Any,
-) -> None:
-    """Change the row if it still is as ``where`` says, or say who was first."""
-    rows = Submission.objects.filter(pk=submission.pk, **where)
-    if unclaimed_by is not None:
-        rows = rows.unclaimed(now=now, by=unclaimed_by)
-    moved = rows.update(updated_at=now, **fields)
-    submission.refresh_from_db()
-    if not moved:
-        raise ChangedMeanwhile(messages.overtaken(submission, by=unclaimed_by, now=now))
-
-
-def _record(submission: Submission, kind: str, *, person: User | None, reason: str = "", now: datetime) -> None:
-    SubmissionEvent.objects.create(
-        submission=submission,
-        kind=kind,
-        person=person,
-        revision_number=submission.revision_number,
-        reason=_written(reason),
-        at=now,
-    )
-    notices_send(submission=submission, kind=kind, by=person, now=now)

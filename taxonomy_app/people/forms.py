@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.people.models import Role, User
 
-ADVICE_ON_PASSWORDS = "At least 10 characters; not a common password, and not like your name or e-mail address."
-USERNAME_HELP = "Part of the address of your page and shown with what you contribute. It cannot be changed later."
+ADVICE_ON_PASSWORDS = lazy("At least 10 characters; not a common password, and not like your name or e-mail address.")
+USERNAME_HELP = lazy("Part of the address of your page and shown with what you contribute. It cannot be changed later.")
 
 
 class SignInForm(forms.Form):
     identifier = forms.CharField(
-        label="Username or e-mail address",
+        label=lazy("Username or e-mail address"),
         max_length=254,
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
     )
     password = forms.CharField(
-        label="Password", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        label=lazy("Password"), strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
 
 
@@ -29,7 +32,7 @@ class RegistrationForm(forms.ModelForm):
     """A new contributor."""
 
     password = forms.CharField(
-        label="Password",
+        label=lazy("Password"),
         strip=False,
         help_text=ADVICE_ON_PASSWORDS,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -50,7 +53,7 @@ class RegistrationForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].required = True
-        self.fields["name"].label = "Your name"
+        self.fields["name"].label = _("Your name")
 
     def _post_clean(self) -> None:
         """The password is measured against the account as it will be (Django's own forms do it here, too)."""
@@ -73,13 +76,13 @@ class PersonForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].required = True
-        self.fields["name"].label = "Name"
+        self.fields["name"].label = _("Name")
 
 
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ("name", "email")
+        fields = ("name", "email", "language")
         widgets: ClassVar[dict[str, Any]] = {
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
             "email": forms.EmailInput(attrs={"autocomplete": "email"}),
@@ -88,13 +91,19 @@ class ProfileForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].required = True
+        self.fields["language"] = forms.ChoiceField(
+            label=_("Language"),
+            required=False,
+            choices=[("", _("Like the browser")), *settings.LANGUAGES],
+            help_text=_("Of the pages, and of what is sent to you."),
+        )
 
 
 class NewPasswordForm(forms.Form):
     """A new password; who sets it is known otherwise (by a link)."""
 
     password = forms.CharField(
-        label="New password",
+        label=lazy("New password"),
         strip=False,
         help_text=ADVICE_ON_PASSWORDS,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -114,31 +123,33 @@ class PasswordChangeForm(NewPasswordForm):
     """A new password by somebody signed in, who must know the old one."""
 
     old_password = forms.CharField(
-        label="Current password", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        label=lazy("Current password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     field_order = ("old_password", "password")
 
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
         if not self.person.check_password(old):
-            raise ValidationError("This is not your current password. Type it again.")
+            raise ValidationError(_("This is not your current password. Type it again."))
         return old
 
 
 class RoleForm(forms.Form):
-    role = forms.ChoiceField(label="Role", choices=Role.choices)
-    reason = forms.CharField(label="Reason", required=False, max_length=300)
+    role = forms.ChoiceField(label=lazy("Role"), choices=Role.choices)
+    reason = forms.CharField(label=lazy("Reason"), required=False, max_length=300)
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(label="Reason", required=False, max_length=300)
+    reason = forms.CharField(label=lazy("Reason"), required=False, max_length=300)
 
 
 class PeopleFilterForm(forms.Form):
     """The people list's filter, kept in the address."""
 
-    q = forms.CharField(label="Name or e-mail address", required=False, max_length=200)
-    role = forms.ChoiceField(label="Role", required=False, choices=[("", "All roles"), *Role.choices])
+    q = forms.CharField(label=lazy("Name or e-mail address"), required=False, max_length=200)
+    role = forms.ChoiceField(label=lazy("Role"), required=False, choices=[("", lazy("All roles")), *Role.choices])
 
 
 __all__ = [

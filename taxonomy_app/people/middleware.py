@@ -22,6 +22,7 @@ OPEN_ROUTES = frozenset(
         "web:health",
         "web:theme",
         "web:shortcuts",
+        "web:language",
         "web:robots",
         "web:manifest",
         "web:favicon",

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.web.history import HistoryRow
 
@@ -19,9 +20,9 @@ from taxonomy_app.web.history import HistoryRow
 class Role(models.TextChoices):
     """What a person may do. Visitors are people who are not signed in and have no row."""
 
-    CONTRIBUTOR = "contributor", "Contributor"
-    REVIEWER = "reviewer", "Reviewer"
-    ADMINISTRATOR = "administrator", "Administrator"
+    CONTRIBUTOR = "contributor", lazy("Contributor")
+    REVIEWER = "reviewer", lazy("Reviewer")
+    ADMINISTRATOR = "administrator", lazy("Administrator")
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -58,28 +59,30 @@ class User(AbstractUser):
     first_name = None  # type: ignore[assignment]  # one field for the name as its owner writes it
     last_name = None  # type: ignore[assignment]
     username = models.CharField(
-        "username",
+        lazy("username"),
         max_length=60,
         unique=True,
         validators=[
             RegexValidator(
                 r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
-                "Use letters, digits, dots, hyphens and underscores, starting with a letter or a digit.",
+                lazy("Use letters, digits, dots, hyphens and underscores, starting with a letter or a digit."),
             )
         ],
-        error_messages={"unique": "This username is taken. Choose another one."},
+        error_messages={"unique": lazy("This username is taken. Choose another one.")},
     )
     email = models.EmailField(
-        "e-mail address",
+        lazy("e-mail address"),
         unique=True,
-        error_messages={"unique": "There is an account with this e-mail address. Sign in instead."},
+        error_messages={"unique": lazy("There is an account with this e-mail address. Sign in instead.")},
     )
-    name = models.CharField("name", max_length=120, blank=True)
-    role = models.CharField("role", max_length=20, choices=Role.choices, default=Role.CONTRIBUTOR, db_index=True)
+    name = models.CharField(lazy("name"), max_length=120, blank=True)
+    role = models.CharField(lazy("role"), max_length=20, choices=Role.choices, default=Role.CONTRIBUTOR, db_index=True)
     # When the owner of the address followed the link that was sent to it; another address begins anew.
     email_confirmed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The browser's at the last sign-in: whose morning it is when a digest is sent. Empty where none was told.
     time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # Empty: whatever the browser asks for. Which there are is a setting, not a rule of the database.
+    language = models.CharField(lazy("language"), max_length=10, blank=True)
 
     objects: ClassVar[Any] = UserManager()
 
@@ -88,12 +91,12 @@ class User(AbstractUser):
             models.UniqueConstraint(
                 Lower("username"),
                 name="people_username_any_case",
-                violation_error_message="This username is taken. Choose another one.",
+                violation_error_message=lazy("This username is taken. Choose another one."),
             ),
             models.UniqueConstraint(
                 Lower("email"),
                 name="people_email_any_case",
-                violation_error_message="There is an account with this e-mail address. Sign in instead.",
+                violation_error_message=lazy("There is an account with this e-mail address. Sign in instead."),
             ),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="people_role_known"),
         ]
@@ -136,11 +139,11 @@ class RoleChange(HistoryRow):
     """
 
     class Action(models.TextChoices):
-        CREATED = "created", "Account created"
-        ROLE = "role", "Role changed"
-        CLOSED = "closed", "Account closed"
-        REOPENED = "reopened", "Account reopened"
-        PASSWORD_LINK = "password_link", "Link to choose a password made"
+        CREATED = "created", lazy("Account created")
+        ROLE = "role", lazy("Role changed")
+        CLOSED = "closed", lazy("Account closed")
+        REOPENED = "reopened", lazy("Account reopened")
+        PASSWORD_LINK = "password_link", lazy("Link to choose a password made")
 
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_changes")
     action = models.CharField(max_length=20, choices=Action.choices, default=Action.ROLE)

@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as lazy
 
 View = Callable[..., HttpResponse]
 
@@ -44,9 +45,9 @@ def _guarded(allowed: Callable[[Any], bool], refusal: str) -> Callable[[View], V
 
 signed_in = _guarded(lambda user: True, "")
 reviewer_required = _guarded(
-    lambda user: user.can_review, "Only reviewers may do this. Ask an administrator for the role."
+    lambda user: user.can_review, lazy("Only reviewers may do this. Ask an administrator for the role.")
 )
-administrator_required = _guarded(lambda user: user.can_administer, "Only administrators may do this.")
+administrator_required = _guarded(lambda user: user.can_administer, lazy("Only administrators may do this."))
 
 
 def visible_to_visitors(view: View) -> View:

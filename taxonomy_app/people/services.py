@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
@@ -12,18 +13,21 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.mail.links import absolute
 from taxonomy_app.mail.models import Email
 from taxonomy_app.mail.services import email_add
 from taxonomy_app.people.models import Role, RoleChange, User
+from taxonomy_app.web.languages import mid_sentence
 
 _CONFIRM = "taxonomy_app.people.confirm"
 # So long the link to confirm an address works, and so many are sent to one person in a day.
 CONFIRM_WITHIN = timedelta(days=3)
 MOST_CONFIRMATIONS = 5
 
-LAST_ADMINISTRATOR = "This is the only administrator. Make somebody else administrator first."
+LAST_ADMINISTRATOR = lazy("This is the only administrator. Make somebody else administrator first.")
 
 
 @transaction.atomic
@@ -66,21 +70,34 @@ def person_create(
     return person
 
 
+def person_choose_language(*, person: User, language: str) -> None:
+    """Read the pages, and be written to, in ``language`` from now on; empty for the browser's.
+
+    Raises:
+        ValidationError: a language that the site does not speak.
+    """
+    if language and language not in dict(settings.LANGUAGES):
+        raise ValidationError({"language": _("Choose one of the languages in the list.")})
+    person.language = language
+    person.save(update_fields=["language"])
+
+
 @transaction.atomic
-def person_save(*, person: User, name: str, email: str, now: datetime) -> None:
-    """The owner's own name and address. Another address is not confirmed; the link to confirm it is sent there.
+def person_save(*, person: User, name: str, email: str, language: str, now: datetime) -> None:
+    """The owner's own name, address and language. Another address is not confirmed; the link to confirm it is sent there.
 
     Raises:
         ValidationError: by field, when a value is not allowed or taken.
     """
     locked = User.objects.select_for_update().get(pk=person.pk)
     moved = locked.email != email.strip()
-    locked.name, locked.email = name.strip(), email.strip()
+    locked.name, locked.email, locked.language = name.strip(), email.strip(), language
     if moved:
         locked.email_confirmed_at = None
     locked.full_clean()
-    locked.save(update_fields=["name", "email", "email_confirmed_at"])
-    person.name, person.email, person.email_confirmed_at = locked.name, locked.email, locked.email_confirmed_at
+    locked.save(update_fields=["name", "email", "language", "email_confirmed_at"])
+    for field in ("name", "email", "language", "email_confirmed_at"):
+        setattr(person, field, getattr(locked, field))
     if moved:
         confirmation_send(person=locked, now=now)
 
@@ -140,9 +157,12 @@ def person_change_role(*, person: User, role: str, by: User | None, reason: str 
     """
     locked = _lock_accounts(person)
     if role not in Role.values:
-        raise ValidationError("Choose one of the roles: contributor, reviewer or administrator.")
+        raise ValidationError(_("Choose one of the roles: contributor, reviewer or administrator."))
     if locked.role == role:
-        raise ValidationError(f"{locked} is {Role(role).label.lower()} already. Choose another role.")
+        raise ValidationError(
+            _("%(person)s is %(role)s already. Choose another role.")
+            % {"person": locked, "role": mid_sentence(Role(role).label)}
+        )
     if role != Role.ADMINISTRATOR:
         _require_another_administrator(locked)
     old = locked.role
@@ -164,7 +184,7 @@ def person_close(*, person: User, by: User, reason: str = "", now: datetime) -> 
     """
     locked = _lock_accounts(person)
     if not locked.is_active:
-        raise ValidationError("This account is closed already.")
+        raise ValidationError(_("This account is closed already."))
     _require_another_administrator(locked)
     return _set_active(locked, person, False, RoleChange.Action.CLOSED, by, reason, now)
 
@@ -178,7 +198,7 @@ def person_reopen(*, person: User, by: User, reason: str = "", now: datetime) ->
     """
     locked = _lock_accounts(person)
     if locked.is_active:
-        raise ValidationError("This account is open already.")
+        raise ValidationError(_("This account is open already."))
     return _set_active(locked, person, True, RoleChange.Action.REOPENED, by, reason, now)
 
 
@@ -191,7 +211,7 @@ def person_password_link(*, person: User, by: User, now: datetime) -> str:
     """
     locked = _lock_accounts(person)
     if not locked.is_active:
-        raise ValidationError("This account is closed. Open it again first, then make a link.")
+        raise ValidationError(_("This account is closed. Open it again first, then make a link."))
     RoleChange.objects.create(
         person=locked,
         action=RoleChange.Action.PASSWORD_LINK,

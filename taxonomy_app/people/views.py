@@ -14,8 +14,11 @@ from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -38,7 +41,8 @@ from taxonomy_app.people.forms import (
 )
 from taxonomy_app.people.models import Role, RoleChange, User
 from taxonomy_app.people.permissions import administrator_required, signed_in, visible_to_visitors
-from taxonomy_app.web import zones
+from taxonomy_app.web import languages, zones
+from taxonomy_app.web.languages import mid_sentence
 
 _A_PAGE = 50
 
@@ -76,23 +80,33 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 minutes = -(-wait // 60)
                 form.add_error(
                     None,
-                    f"Too many tries that failed. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again.",
+                    ngettext(
+                        "Too many tries that failed. Wait %(minutes)s minute, then try again.",
+                        "Too many tries that failed. Wait %(minutes)s minutes, then try again.",
+                        minutes,
+                    )
+                    % {"minutes": minutes},
                 )
             else:
                 person = authenticate(request, username=_username(identifier), password=form.cleaned_data["password"])
                 if person is not None and published(person.username, form.cleaned_data["password"]):
                     form.add_error(
                         None,
-                        "This account's password is the demonstration's, which everybody may know. "
-                        "Ask an administrator for a link to choose a new one.",
+                        _(
+                            "This account's password is the demonstration's, which everybody may know. "
+                            "Ask an administrator for a link to choose a new one."
+                        ),
                     )
                 elif person is not None:
                     throttling.failures_forget(identifier=identifier, address=address)
                     _enter(request, person)
-                    return redirect(_next(request))
+                    response = redirect(_next(request))
+                    if person.language:
+                        languages.remember(response, person.language, secure=settings.HTTPS)
+                    return response
                 else:
                     throttling.failure_record(identifier=identifier, address=address, now=now)
-                    form.add_error(None, "The name or the password is not right. Check both and try again.")
+                    form.add_error(None, _("The name or the password is not right. Check both and try again."))
     response = render(
         request,
         "people/sign_in.html",
@@ -120,7 +134,7 @@ def _username(identifier: str) -> str:
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
-    messages.success(request, "You are signed out.")
+    messages.success(request, _("You are signed out."))
     return redirect("web:home" if settings.PUBLIC else "people:sign_in")
 
 
@@ -145,10 +159,11 @@ def register(request: HttpRequest) -> HttpResponse:
             now=timezone.now(),
         )
         _enter(request, person)
-        welcome = f"Welcome, {person.get_short_name()}. You can start with your first seeds."
+        messages.success(
+            request, _("Welcome, %(name)s. You can start with your first seeds.") % {"name": person.get_short_name()}
+        )
         if email_is_on():
-            welcome += f" We have sent a link to {person.email}: follow it to get notices by e-mail."
-        messages.success(request, welcome)
+            messages.info(request, f"We have sent a link to {person.email}. Follow it to get notices by e-mail.")
         return redirect(_next(request))
     context = {"form": form, "next": request.POST.get("next") or request.GET.get("next") or ""}
     return render(request, "people/register.html", context, status=422 if form.errors else 200)
@@ -167,7 +182,7 @@ def choose_password(request: HttpRequest, pk: int, token: str) -> HttpResponse:
         person.set_password(form.cleaned_data["password"])
         person.save(update_fields=["password"])
         _enter(request, person)
-        messages.success(request, "Your password is set and you are signed in.")
+        messages.success(request, _("Your password is set and you are signed in."))
         return redirect("web:home")
     response = render(
         request, "people/choose_password.html", {"form": form, "person": person}, status=422 if form.errors else 200
@@ -220,8 +235,12 @@ def profile(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=own)
     if request.method == "POST" and form.is_valid():
         services.person_save(person=request.user, **form.cleaned_data, now=timezone.now())
-        messages.success(request, "Your account is saved.")
-        return redirect("people:profile")
+        chosen = own.language
+        with translation.override(chosen or languages.browsers_language(request)):
+            messages.success(request, _("Your account is saved."))
+        response = redirect("people:profile")
+        languages.remember(response, chosen, secure=settings.HTTPS)
+        return response
     return _profile(request, form, PasswordChangeForm(own), 422 if form.errors else 200)
 
 
@@ -246,12 +265,20 @@ def change_password(request: HttpRequest) -> HttpResponse:
     if throttling.wait_seconds(**who, now=now):
         status = 429
         form = PasswordChangeForm(own)
-        messages.error(request, "Too many tries that failed. Wait 15 minutes, then try again.")
+        messages.error(
+            request,
+            ngettext(
+                "Too many tries that failed. Wait %(minutes)s minute, then try again.",
+                "Too many tries that failed. Wait %(minutes)s minutes, then try again.",
+                15,
+            )
+            % {"minutes": 15},
+        )
     elif form.is_valid():
         own.set_password(form.cleaned_data["password"])
         own.save(update_fields=["password"])
         update_session_auth_hash(request, own)
-        messages.success(request, "Your password is changed. Other devices were signed out.")
+        messages.success(request, _("Your password is changed. Other devices were signed out."))
         return redirect("people:profile")
     elif "old_password" in form.errors:
         throttling.failure_record(**who, now=now)
@@ -369,7 +396,10 @@ def change_role(request: HttpRequest, username: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"{shown} is now {shown.get_role_display().lower()}.")
+            messages.success(
+                request,
+                _("%(person)s is now %(role)s.") % {"person": shown, "role": mid_sentence(shown.get_role_display())},
+            )
             return redirect(shown)
     return render(request, "people/person.html", _person_page(request, shown, role_form=form), status=422)
 
@@ -378,14 +408,14 @@ def change_role(request: HttpRequest, username: str) -> HttpResponse:
 @require_POST
 def close(request: HttpRequest, username: str) -> HttpResponse:
     """Close an account."""
-    return _open_or_close(request, username, services.person_close, "The account of {} is closed.")
+    return _open_or_close(request, username, services.person_close, lazy("The account of %(person)s is closed."))
 
 
 @administrator_required
 @require_POST
 def reopen(request: HttpRequest, username: str) -> HttpResponse:
     """Open a closed account again."""
-    return _open_or_close(request, username, services.person_reopen, "The account of {} is open again.")
+    return _open_or_close(request, username, services.person_reopen, lazy("The account of %(person)s is open again."))
 
 
 def _open_or_close(request: HttpRequest, username: str, service: Any, sentence: str) -> HttpResponse:
@@ -397,6 +427,6 @@ def _open_or_close(request: HttpRequest, username: str, service: Any, sentence: 
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, sentence.format(shown))
+            messages.success(request, sentence % {"person": shown})
             return redirect(shown)
     return render(request, "people/person.html", _person_page(request, shown, close_form=form), status=422)

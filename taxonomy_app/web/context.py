@@ -8,7 +8,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from taxonomy_app.web import languages
 from taxonomy_app.web.navigation import places, unread_notices
+from taxonomy_app.web.script_words import script_words
 from taxonomy_app.web.shortcuts import shortcuts_of
 from taxonomy_app.web.themes import theme_of
 
@@ -21,6 +23,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_emails": settings.EMAIL is not None,
         "site_version": settings.CODE_VERSION,
         "theme": theme_of(request),
+        "languages": languages.NAMES,
+        "script_words": script_words,
         "shortcuts_on": shortcuts_of(request),
         "navigation": SimpleLazyObject(lambda: places(request)),
         "unread_notices": SimpleLazyObject(lambda: unread_notices(request.user)),

@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions import models as contributions
 
@@ -25,12 +27,12 @@ class Place:
 
 # Title, route, what a path must start with for the entry to be marked, who sees it.
 _PLACES = (
-    ("Taxonomy", "tree:home", ("/taxonomy/", "/exchange/"), "public"),
-    ("My contributions", "contributions:mine", ("/contributions/",), "contributor"),
-    ("Review queue", "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
-    ("Rounds", "rounds:list", ("/rounds/",), "contributor"),
-    ("Releases", "releases:dashboard", ("/releases/",), "public"),
-    ("People", "people:list", ("/people/",), "administrator"),
+    (lazy("Taxonomy"), "tree:home", ("/taxonomy/", "/exchange/"), "public"),
+    (lazy("My contributions"), "contributions:mine", ("/contributions/",), "contributor"),
+    (lazy("Review queue"), "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
+    (lazy("Rounds"), "rounds:list", ("/rounds/",), "contributor"),
+    (lazy("Releases"), "releases:dashboard", ("/releases/",), "public"),
+    (lazy("People"), "people:list", ("/people/",), "administrator"),
 )
 
 
@@ -55,7 +57,7 @@ def places(request: HttpRequest) -> list[Place]:
             continue
         waiting = waiting_for(user) if route == "contributions:queue" else 0
         matched = max((len(prefix) for prefix in prefixes if request.path.startswith(prefix)), default=0)
-        found.append((Place(title, url, False, waiting, "waiting for review" if waiting else ""), matched))
+        found.append((Place(title, url, False, waiting, _("waiting for review") if waiting else ""), matched))
     longest = max((matched for _, matched in found), default=0)
     return [
         Place(place.title, place.url, bool(matched) and matched == longest, place.count, place.count_label)

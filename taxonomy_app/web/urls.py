@@ -9,6 +9,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("about/", views.about, name="about"),
     path("theme/", views.theme, name="theme"),
+    path("language/", views.language, name="language"),
     path("shortcuts/", views.shortcuts, name="shortcuts"),
     path("health/", views.health, name="health"),
     path("robots.txt", views.robots, name="robots"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -10,12 +11,14 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from taxonomy_app.people.services import person_choose_language
 from taxonomy_app.web import health as checks
+from taxonomy_app.web import languages, themes
 from taxonomy_app.web import shortcuts as keys
-from taxonomy_app.web import themes
 from taxonomy_app.web.start import start_page
 
 
@@ -24,7 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What Seedbed is and what to do next, by role."""
     shown = start_page(request.user)
     if request.user.is_authenticated:
-        shown["greeting"] = f"Welcome, {request.user.get_short_name()}"
+        shown["greeting"] = _("Welcome, %(name)s") % {"name": request.user.get_short_name()}
     return render(request, "web/home.html", shown)
 
 
@@ -39,7 +42,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     """Remember the chosen colours and go back to where the person was."""
     chosen = request.POST.get("theme", "")
     if chosen not in themes.THEMES:
-        return HttpResponse("Choose one of: system, light, dark.", status=400, content_type="text/plain; charset=utf-8")
+        return _unknown_choice(themes.THEMES)
     response: HttpResponse = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(_back(request))  # type: ignore[attr-defined]  # django-htmx
     themes.remember(response, chosen, secure=settings.HTTPS)
     return response
@@ -50,10 +53,28 @@ def shortcuts(request: HttpRequest) -> HttpResponse:
     """Switch single keys on or off and go back to where the person was."""
     chosen = request.POST.get("shortcuts", "")
     if chosen not in keys.CHOICES:
-        return HttpResponse("Choose one of: on, off.", status=400, content_type="text/plain; charset=utf-8")
+        return _unknown_choice(keys.CHOICES)
     response = HttpResponseRedirect(_back(request))
     keys.remember(response, chosen, secure=settings.HTTPS)
     return response
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Remember the chosen language, in the account of whoever is signed in, and go back to where the person was."""
+    chosen = request.POST.get("language", "")
+    if chosen not in languages.NAMES:
+        return _unknown_choice(languages.NAMES)
+    if request.user.is_authenticated:
+        person_choose_language(person=request.user, language=chosen)
+    response = HttpResponseRedirect(_back(request))
+    languages.remember(response, chosen, secure=settings.HTTPS)
+    return response
+
+
+def _unknown_choice(choices: Iterable[str]) -> HttpResponse:
+    sentence = _("Choose one of: %(choices)s.") % {"choices": ", ".join(choices)}
+    return HttpResponse(sentence, status=400, content_type="text/plain; charset=utf-8")
 
 
 def _back(request: HttpRequest) -> str:

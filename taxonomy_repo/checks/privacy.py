@@ -21,19 +21,30 @@ _FICTIONAL_PHONE = re.compile(r"\A1\d{3}55501\d\d\Z|\A44(?:1632960|20794609|7700
 _CARD = re.compile(r"[3-6](?<![\d.-][3-6])\d{3}(?:[ -]?\d){8,15}(?![\d-])")
 _IBAN = re.compile(r"[A-Z](?<!\w[A-Z])[A-Z]\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 
-_SECRETS = (
-    ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
-    ("a key of a cloud account", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
-    ("a key of a cloud account", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
-    ("a token of a code host", re.compile(r"\b(?:gh[pousr]_[0-9A-Za-z]{36,}|github_pat_\w{60,}|glpat-[\w-]{20,})\b")),
-    ("a token of a chat", re.compile(r"\bxox[abeoprs]-[0-9A-Za-z-]{10,}")),
-    ("a key of a paid service", re.compile(r"\b(?:sk|rk)_live_[0-9A-Za-z]{16,}\b")),
-    ("a key of a model's host", re.compile(r"\b(?:sk-(?:proj-|ant-)?[0-9A-Za-z_-]{32,}|hf_[0-9A-Za-z]{30,})\b")),
-    ("a signed token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    ("a password in an address", re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,64}:[^\s/@]{3,}@[\w.-]+", re.I)),
+# What it is, what stands in every text that has one (looked for first, because it is found at once), and its form.
+_SECRETS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
+    ("a private key", ("PRIVATE KEY",), re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
+    ("a key of a cloud account", ("AKIA", "ASIA"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    ("a key of a cloud account", ("AIza",), re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
+    (
+        "a token of a code host",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+        re.compile(r"\b(?:gh[pousr]_[0-9A-Za-z]{36,}|github_pat_\w{60,}|glpat-[\w-]{20,})\b"),
+    ),
+    ("a token of a chat", ("xox",), re.compile(r"\bxox[abeoprs]-[0-9A-Za-z-]{10,}")),
+    ("a key of a paid service", ("_live_",), re.compile(r"\b(?:sk|rk)_live_[0-9A-Za-z]{16,}\b")),
+    (
+        "a key of a model's host",
+        ("sk-", "hf_"),
+        re.compile(r"\b(?:sk-(?:proj-|ant-)?[0-9A-Za-z_-]{32,}|hf_[0-9A-Za-z]{30,})\b"),
+    ),
+    ("a signed token", ("eyJ",), re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
+    (
+        "a password in an address",
+        ("://",),
+        re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,64}:[^\s/@]{3,}@[\w.-]+", re.I),
+    ),
 )
-# One of these stands in every text that any of the above finds.
-_SIGNS_OF_SECRETS = ("PRIVATE KEY", "AKIA", "ASIA", "AIza", "gh", "glpat-", "xox", "_live_", "sk-", "hf_", "eyJ", "://")
 
 
 def _is_card(digits: str) -> bool:
@@ -109,12 +120,14 @@ class Secret(Check):
     def find(self, subject: Subject) -> Iterator[Problem]:
         texts = list(all_texts(subject))
         whole = "\n".join(text for _, text in texts)
-        if not any(sign in whole for sign in _SIGNS_OF_SECRETS):
-            return
-        looked_for = [(what, pattern) for what, pattern in _SECRETS if pattern.search(whole)]
+        looked_for = [
+            (what, signs, pattern)
+            for what, signs, pattern in _SECRETS
+            if any(sign in whole for sign in signs) and pattern.search(whole)
+        ]
         for field, text in texts if looked_for else ():
-            for what, pattern in looked_for:
-                match = pattern.search(text)
+            for what, signs, pattern in looked_for:
+                match = pattern.search(text) if any(sign in text for sign in signs) else None
                 if match is not None:
                     # The whole of it does not belong into a report either.
                     message = f"This looks like {what} ({excerpt(match[0], 8)}). Take it out, and make it invalid."

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from taxonomy_app.contributions import services
+from taxonomy_app.contributions import deciding
 from taxonomy_app.contributions.models import Draft, State, Submission
 from taxonomy_app.contributions.outbox import outbox_run
 from tests.taxonomy_app.contributions.making import KNOWLEDGE_PATH, PATH, make_draft, make_submission, skill_form
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def _no_outbox(monkeypatch):
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 def saved(page) -> None:

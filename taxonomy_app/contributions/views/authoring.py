@@ -13,7 +13,8 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     ``seed_examples[i].context`` and ``seed_examples[i].questions_and_answers[j].question`` / ``.answer``; i and j
     count from 0. Sources: ``attribution[i].title``, ``.link``, ``.revision``, ``.licence``, ``.creators``. For a new
     leaf ``path`` moves it. What is not posted stays as it was. ``put-back:`` with the number of an earlier save as the
-    action puts back what a button took out. ``overwrite`` with the version that is stored now replaces what another
+    action puts back what a button took out; ``ask``, ``ask:2`` and ``try`` save and then put questions to the models
+    (``asking.views``). ``overwrite`` with the version that is stored now replaces what another
     window saved meanwhile.
 ``contributions:draft_yaml``
     ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``), or
@@ -38,6 +39,8 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from taxonomy_app.asking.shown import draft_panel
+from taxonomy_app.asking.views import asked_from_form
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.editor import LICENCES, editor_for
@@ -155,16 +158,26 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_form(request, _as_posted(request, found), refused=refused, status=409)
     except Refused as refused:
         return _show_form(request, _as_posted(request, found), refused=refused, status=422)
+    ask_refused = asked_from_form(request, found, action)
+    if ask_refused:
+        return _show_form(request, found, ask_refused=ask_refused, status=422)
     return _after_save(request, found, action)
 
 
 def _show_form(
-    request: HttpRequest, found: Draft, *, refused: Refused | None = None, status: int = 200
+    request: HttpRequest,
+    found: Draft,
+    *,
+    refused: Refused | None = None,
+    ask_refused: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     files = services.draft_problems(found)
     context = {
         "draft": found,
         "editor": editor_for(found, files.problems),
+        "panel": draft_panel(found),
+        "ask_refused": ask_refused,
         "licences": LICENCES,
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
@@ -278,6 +291,8 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
         return redirect("contributions:draft_submit", pk=found.pk)
     where = reverse("contributions:draft", args=[found.pk])
     name, _, place = action.partition(":")
+    if name in ("ask", "try"):
+        return redirect(f"{where}#asking")
     if name == "put-back":
         return redirect(f"{where}#seeds-title")
     if name == "seed-add":

@@ -442,7 +442,7 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
             pin,
             reading.leaf,
             kind=LeafKind(row.kind),
-            documents=_documents(pin.path, reading.leaf.document) if pin.teaches else (),
+            documents=documents_of(pin.path, reading.leaf.document) if pin.teaches else (),
             data=data_pairs(taxonomy_store().read_blob(row.data_blob), f"{pin.path}/data.jsonl")
             if row.data_blob and pin.teaches
             else (),
@@ -451,7 +451,12 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
         raise PlanProblem(str(error)) from error
 
 
-def _documents(path: str, reference: Any) -> list[Document]:
+def documents_of(path: str, reference: Any) -> list[Document]:
+    """The documents that a leaf refers to.
+
+    Raises:
+        PlanProblem: none of them is there, or one has no text.
+    """
     from taxonomy_app.tree.services import document_store
 
     if reference is None:

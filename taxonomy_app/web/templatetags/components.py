@@ -14,20 +14,38 @@ from django.template import Context
 from django.template.loader import get_template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.formats import date_format
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import npgettext_lazy
 
 from taxonomy_app.tree.models import words
 from taxonomy_app.tree.search_words import mark_words, query_words
 from taxonomy_app.web import icons, states
 from taxonomy_app.web.markdown import rendered
+from taxonomy_app.web.repository_words import field_words, said
 
 register = template.Library()
+
+# In some languages a length of time is inflected after "ago" or before it, so it has words of its own here.
+_TIMES_AGO = {
+    "year": npgettext_lazy("time ago", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("time ago", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("time ago", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("time ago", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("time ago", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("time ago", "%(num)d minute", "%(num)d minutes", "num"),
+}
 
 
 def _render(name: str, **variables: Any) -> SafeString:
     return get_template(f"components/{name}.html").render(variables)  # type: ignore[return-value]  # Django marks it safe
+
+
+def _breakable(escaped: SafeString) -> SafeString:
+    return mark_safe(escaped.replace("/", "/<wbr>"))  # noqa: S308  # escaped by the caller
 
 
 def _stripped(content: str) -> SafeString:
@@ -140,10 +158,8 @@ def tag(text: str) -> SafeString:
 @register.simple_tag
 def leaf_path(path: str) -> SafeString:
     """A leaf's place, breakable after each slash, underscores kept."""
-    return format_html(
-        '<span class="font-mono text-[0.9em]">{}</span>',
-        format_html_join(mark_safe("/<wbr>"), "{}", ((segment,) for segment in path.split("/"))),
-    )
+    # Escaped as a whole: a list has dozens of them, and a slash needs no escaping.
+    return format_html('<span class="font-mono text-[0.9em]">{}</span>', _breakable(escape(path)))
 
 
 @register.filter
@@ -164,30 +180,45 @@ def words_of(segment: str) -> str:
     return words(str(segment))
 
 
+@register.filter(name="field_words")
+def field_words_of(label: str) -> str:
+    """The label of a compared field (taxonomy_repo.comparison) in the reader's language."""
+    return field_words(str(label))
+
+
+@register.filter(name="said")
+def said_of(sentence: str) -> str:
+    """A sentence of taxonomy_repo or of a worker in the reader's language, where it is known."""
+    return said(str(sentence)) if sentence else ""
+
+
 @register.simple_tag
 def when(moment: datetime | None, prefix: str = "") -> SafeString:
-    """How long ago, with the exact time on hover; nothing for None."""
+    """How long ago, with the exact time on hover; nothing for None. ``prefix`` stands before it or holds ``{when}``."""
     if moment is None:
         return mark_safe("")
     now = timezone.now()
-    exact = timezone.localtime(moment).strftime("%-d %B %Y, %H:%M %Z")
+    here = timezone.localtime(moment)
+    exact = date_format(here, "DATETIME_FORMAT")
     seconds = (now - moment).total_seconds()
     if seconds < 0:
         text = exact
     elif seconds < 60:
-        text = "just now"
+        text = _("just now")
     elif seconds < 30 * 86_400:
-        text = timesince(moment, now, depth=1) + " ago"
+        text = _("%(time)s ago") % {"time": timesince(moment, now, time_strings=_TIMES_AGO, depth=1)}
     else:
-        text = timezone.localtime(moment).strftime("%-d %B %Y")
-    return format_html('{}<time datetime="{}" title="{}">{}</time>', prefix, moment.isoformat(), exact, text)
+        text = date_format(here, "DATE_FORMAT")
+    shown = format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, text)
+    before, _place, after = str(prefix).partition("{when}")
+    return format_html("{}{}{}", before, shown, after)
 
 
 @register.simple_tag
 def person(user: Any, link: bool = True) -> SafeString:
     """A person's name with the round mark, leading to their page."""
     if user is None:
-        return mark_safe('<span class="quiet">Seedbed itself</span>')
+        return format_html('<span class="quiet">{}</span>', _("Seedbed itself"))
     return _render("person", person=user, link=link)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from taxonomy_app.contributions import services
+from taxonomy_app.contributions import deciding, services, transitions
 from taxonomy_app.contributions.models import Notice
 from taxonomy_app.contributions.outbox import outbox_run
 from tests.taxonomy_app.contributions.making import PATH, approve, make_submission, submit
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_outbox(monkeypatch):
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 def told():
@@ -54,7 +54,7 @@ def test_a_notice_is_written_only_with_what_it_tells(taxonomy, contributor, revi
     def fail(**fields):
         raise RuntimeError("the database is full")
 
-    monkeypatch.setattr(services, "notices_send", fail)
+    monkeypatch.setattr(transitions, "notices_send", fail)
     with pytest.raises(RuntimeError):
         services.submission_reject(submission=submission, reviewer=reviewer, revision_number=1, reason="No.", now=now)
     submission.refresh_from_db()

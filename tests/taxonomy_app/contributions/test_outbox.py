@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.db import connections, transaction
 
-from taxonomy_app.contributions import outbox, services
+from taxonomy_app.contributions import deciding, outbox, services
 from taxonomy_app.contributions.models import PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import LEASE, outbox_run
 from taxonomy_app.contributions.services import DraftChanges
@@ -35,7 +35,7 @@ LATER = LEASE + timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def _run_by_hand(monkeypatch):
     """The outbox runs when the test says so, not when an approval asks Celery for it."""
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 def in_a_process(work: Callable[[], object]) -> int:
@@ -352,7 +352,7 @@ def test_several_runs_at_once_commit_everything_exactly_once(taxonomy, contribut
 @pytest.mark.django_db(transaction=True)
 def test_an_approval_asks_for_the_outbox_only_once_it_is_certain(taxonomy, contributor, reviewer, now, monkeypatch):
     asked: list[bool] = []
-    monkeypatch.setattr(services, "outbox_send", lambda: asked.append(PendingCommit.objects.exists()))
+    monkeypatch.setattr(deciding, "outbox_send", lambda: asked.append(PendingCommit.objects.exists()))
     submission = make_submission(contributor, now=now)
     with transaction.atomic():
         approve(submission, reviewer, now=now)

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from taxonomy_app.contributions import bulk, services
+from taxonomy_app.contributions import bulk, deciding, services
 from taxonomy_app.contributions.models import Decision, SavedFilter, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.queue import QueueFilter
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_outbox(monkeypatch):
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 def test_what_an_address_asks_for_is_understood_or_left_out():
@@ -122,3 +122,27 @@ def test_who_is_no_reviewer_decides_on_nothing_at_once(taxonomy, contributor, ot
         bulk.submissions_decide(submissions=[submission], reviewer=other_contributor, verdict="approve", now=now)
     with pytest.raises(Refused):
         services.filter_save(person=other_contributor, name="x" * 61, query="")
+
+
+def test_submissions_are_found_by_number_and_by_words_of_place_and_task_as_they_are_now(
+    taxonomy, contributor, reviewer, now
+):
+    moss = make_submission(contributor, now=now, path="compositional_skills/writing/moss_poems")
+    fern = make_submission(contributor, now=now, path="compositional_skills/writing/fern_poems")
+
+    def found(text):
+        return set(QueueFilter(state="all", q=text).rows(user=reviewer, now=now))
+
+    assert found("poems") == found("WRITING poem") == {moss, fern}
+    assert found("moss") == found("moss poems") == found(moss.number) == {moss}
+    assert found("moss fern") == found("oss") == found("…") == set()
+    services.submission_request_changes(
+        submission=moss, reviewer=reviewer, revision_number=1, reason="Say it of lichen.", now=now
+    )
+    draft = services.submission_revise(submission=moss, by=contributor, now=now)
+    draft.form["task_description"] = "Écrire of lichen in verse."
+    draft.save()
+    services.draft_submit(
+        draft=draft, by=contributor, version=draft.version, sign_off=True, message="", now=now + timedelta(minutes=1)
+    )
+    assert found("lichen") == found("ecrire verse") == {moss}

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from taxonomy_app.contributions import services
+from taxonomy_app.contributions import deciding, services
 from taxonomy_app.contributions.models import (
     CLAIM_LASTS,
     Decision,
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _no_outbox(monkeypatch):
     """What the services decide is looked at before the outbox acts on it."""
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 # --- Drafts

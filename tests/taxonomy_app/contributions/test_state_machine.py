@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from taxonomy_app.contributions import services
+from taxonomy_app.contributions import deciding, services
 from taxonomy_app.contributions.models import CLOSED, Draft, PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import outbox_run
 from taxonomy_app.contributions.problems import NotYours, Refused
@@ -126,7 +126,7 @@ class Review(RuleBasedStateMachine):
 def test_state_history_decisions_and_outbox_agree(
     taxonomy, contributor, other_contributor, reviewer, administrator, monkeypatch
 ):
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
     cast = {"author": contributor, "other": other_contributor, "judge": reviewer, "second": administrator}
     monkeypatch.setattr(Review, "cast", cast)
     run_state_machine_as_test(

@@ -10,8 +10,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from taxonomy_app.contributions import deciding, services
 from taxonomy_app.contributions import document as documents
-from taxonomy_app.contributions import services
 from taxonomy_app.contributions.models import Decision, Draft, PendingCommit, State, Submission
 from taxonomy_app.contributions.outbox import outbox_run
 from tests.leaves import FREEFORM
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_outbox(monkeypatch):
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
 
 
 def fields_of(form: dict) -> dict[str, str]:

@@ -19,7 +19,7 @@ def mail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]
         through(settings, server.port)
         monkeypatch.setattr(services, "emails_send_soon", lambda: None)
         monkeypatch.setattr("taxonomy_app.contributions.notices.emails_send_soon", lambda: None)
-        monkeypatch.setattr("taxonomy_app.contributions.services.outbox_send", lambda: None)
+        monkeypatch.setattr("taxonomy_app.contributions.deciding.outbox_send", lambda: None)
         yield server
 
 

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from taxonomy_app.contributions import services
+from taxonomy_app.contributions import deciding
 from taxonomy_app.contributions.models import PendingCommit
 from taxonomy_app.contributions.outbox import outbox_run
 from taxonomy_app.web.backup import MARK, backup
@@ -30,7 +30,7 @@ def _own_folders(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     settings.SHARED = replace(settings.SHARED, artifacts_url=f"file://{tmp_path / 'artifacts'}")
     settings.EXCHANGE_FOLDER = tmp_path / "exchange"
-    monkeypatch.setattr(services, "outbox_send", lambda: None)
+    monkeypatch.setattr(deciding, "outbox_send", lambda: None)
     model = tmp_path / "artifacts" / "tuning-1" / "model.safetensors"
     model.parent.mkdir(parents=True)
     model.write_bytes(b"weights")

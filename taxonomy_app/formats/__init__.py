@@ -1,0 +1,1 @@
+"""How the pages write dates, by language: one folder each, named as the language."""

@@ -1,0 +1,22 @@
+"""What the scripts say, in the reader's language: a page carries it, and ``frontend/src/words.js`` finds it there."""
+
+from __future__ import annotations
+
+from django.utils import translation
+from django.utils.translation import gettext_noop as mark
+
+# Every sentence that a script of frontend/src hands to say(); a test compares the two.
+SENTENCES = (
+    # app.js
+    mark("The server cannot be reached. Check the connection; what you typed is still here."),
+    mark("You are not signed in any more, or may not do this. Reload the page."),
+    mark("That did not work. Reload the page and try again."),
+    mark("Search on this page"),
+)
+
+
+def script_words() -> dict[str, str]:
+    """English → the reader's language; empty for English, which the scripts speak by themselves."""
+    if (translation.get_language() or "en").startswith("en"):
+        return {}
+    return {sentence: translation.gettext(sentence) for sentence in SENTENCES}
