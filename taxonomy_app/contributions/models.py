@@ -15,10 +15,32 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from taxonomy_app.mail.models import Delivery, Email
+from taxonomy_app.contributions.notice_models import Notice
+from taxonomy_app.contributions.review_models import (
+    Approval,
+    Comment,
+    CommentResolution,
+    ReviewRule,
+    ReviewRuleChange,
+    RevisionFinding,
+    SavedFilter,
+    Suggestion,
+)
 from taxonomy_app.tree.full_text import FullText
 from taxonomy_app.tree.search_words import distinct_words, query_words
 from taxonomy_app.web.history import HistoryRow
+
+__all__ = [
+    "Approval",
+    "Comment",
+    "CommentResolution",
+    "Notice",
+    "ReviewRule",
+    "ReviewRuleChange",
+    "RevisionFinding",
+    "SavedFilter",
+    "Suggestion",
+]
 
 # A claim tells other reviewers to look elsewhere; one that was forgotten must not block a submission for ever.
 CLAIM_LASTS = timedelta(hours=4)
@@ -181,6 +203,7 @@ class DraftSave(models.Model):
             "mend": "Before it was mended",
             "overwrite": "From the other window, before it was replaced",
             "restore": "Before an earlier save was brought back",
+            "suggestion": "Before a suggestion was accepted",
         }
         return words.get(self.because.partition(":")[0], "While you were writing")
 
@@ -223,6 +246,8 @@ class Submission(models.Model):
     # Known from the start for an improvement; for a new leaf once it is committed and indexed.
     leaf_id = models.UUIDField(null=True, blank=True)
     improves = models.BooleanField(default=False)
+    # An improvement whose leaf goes to ``path`` when it is approved; others follow their leaf.
+    moves = models.BooleanField(default=False)
     commit = models.CharField(max_length=64, blank=True, default="")
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="claimed_submissions"
@@ -362,6 +387,10 @@ class SubmissionEvent(HistoryRow):
         REVISED = "revised", "sent a new revision"
         CLAIMED = "claimed", "took it for review"
         RELEASED = "released", "gave it back to the queue"
+        ENDORSED = "endorsed", "gave an approval"
+        MOVED = "moved", "moved it to another place"
+        SUGGESTION_ACCEPTED = "suggestion_accepted", "accepted a suggestion"
+        SUGGESTION_DECLINED = "suggestion_declined", "declined a suggestion"
         APPROVED = "approved", "approved it"
         CHANGES_REQUESTED = "changes_requested", "asked for changes"
         REJECTED = "rejected", "rejected it"
@@ -374,6 +403,8 @@ class SubmissionEvent(HistoryRow):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     revision_number = models.PositiveIntegerField()
     reason = models.TextField(blank=True, default="")
+    # Done by an administrator whom the place's rule does not name.
+    as_administrator = models.BooleanField(default=False)
     at = models.DateTimeField()
 
     class Meta:
@@ -381,39 +412,6 @@ class SubmissionEvent(HistoryRow):
 
     def __str__(self) -> str:
         return self.get_kind_display()
-
-
-class Comment(HistoryRow):
-    """A remark on a submission as a whole, or on one seed of the revision it was made on."""
-
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="comments")
-    revision_number = models.PositiveIntegerField()
-    seed_position = models.PositiveIntegerField(null=True, blank=True)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    text = models.TextField()
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["at", "id"]
-
-    def __str__(self) -> str:
-        return self.text[:60]
-
-    @property
-    def settled(self) -> CommentResolution | None:
-        """Who said that nothing is left to do about it; read it from rows selected with ``resolution``."""
-        return getattr(self, "resolution", None)
-
-
-class CommentResolution(HistoryRow):
-    """That nothing is left to do about a comment."""
-
-    comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"Settled by {self.by}"
 
 
 class PendingCommitQuerySet(models.QuerySet):
@@ -444,6 +442,8 @@ class PendingCommit(models.Model):
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="pending_commits")
     revision = models.OneToOneField(Revision, on_delete=models.PROTECT, related_name="pending_commit")
     path = models.CharField(max_length=300)
+    # Whether the leaf goes to ``path`` from wherever it is.
+    moves = models.BooleanField(default=False)
     qna = models.BinaryField()
     attribution = models.BinaryField()
     document_name = models.CharField(max_length=120, blank=True, default="")
@@ -454,7 +454,8 @@ class PendingCommit(models.Model):
     author_name = models.CharField(max_length=200)
     author_email = models.CharField(max_length=254)
     signed_off_by = models.CharField(max_length=400)
-    reviewed_by = models.CharField(max_length=400)
+    # One line for each reviewer who approved.
+    reviewed_by = models.TextField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
@@ -474,71 +475,3 @@ class PendingCommit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission_id} {self.path}"
-
-
-class SavedFilter(models.Model):
-    """A filter of the review queue under a name that its reviewer gave it. ``query`` is its address's query."""
-
-    MOST = 30
-
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters")
-    name = models.CharField(max_length=60)
-    query = models.CharField(max_length=2000, blank=True)
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["name"]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["person", "name"], name="one_saved_filter_of_each_name")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class NoticeQuerySet(models.QuerySet):
-    def unread_by(self, person: Any) -> NoticeQuerySet:
-        return self.filter(person=person, read_at__isnull=True)
-
-    def to_mail(self, delivery: str) -> NoticeQuerySet:
-        """What is still to go out in this way: not sent, and not read in the app meanwhile."""
-        return self.filter(delivery=delivery, email__isnull=True, read_at__isnull=True)
-
-
-class Notice(models.Model):
-    """That something happened to a submission, for one person whom it concerns; ``by`` is empty for the program."""
-
-    class Kind(models.TextChoices):
-        CHANGES_REQUESTED = "changes_requested", "asks for changes to"
-        REJECTED = "rejected", "rejected"
-        COMMITTED = "committed", "is in the taxonomy now"
-        CONFLICT = "conflict", "was overtaken by another change"
-        REVISED = "revised", "sent a new version of"
-        WITHDRAWN = "withdrawn", "took back"
-        COMMENTED = "commented", "said something about"
-
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
-    submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="notices")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
-    at = models.DateTimeField()
-    read_at = models.DateTimeField(null=True, blank=True)
-    # How it goes out by e-mail, decided when it is written, and the message it went into.
-    delivery = models.CharField(max_length=10, choices=Delivery.choices, default=Delivery.OFF)
-    email = models.ForeignKey(Email, null=True, on_delete=models.SET_NULL, related_name="notices")
-
-    objects = NoticeQuerySet.as_manager()
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["-id"]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["person", "-id"], name="notice_by_person"),
-            models.Index(fields=["person"], condition=Q(read_at__isnull=True), name="notice_unread"),
-            models.Index(
-                fields=["delivery", "person"],
-                condition=Q(email__isnull=True, read_at__isnull=True) & ~Q(delivery="off"),
-                name="notice_to_mail",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.person}: {self.get_kind_display()} {self.submission_id}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from taxonomy_app.contributions.models import Comment, Decision, Notice, Submission
+from taxonomy_app.contributions.models import Approval, Comment, Decision, Notice, Submission
 from taxonomy_app.mail.choices import deliveries
 from taxonomy_app.mail.models import Delivery
 from taxonomy_app.mail.services import emails_send_soon
@@ -28,6 +28,7 @@ _TO_AUTHOR = frozenset(
         Notice.Kind.COMMITTED,
         Notice.Kind.CONFLICT,
         Notice.Kind.COMMENTED,
+        Notice.Kind.MOVED,
     }
 )
 _TO_REVIEWERS = frozenset({Notice.Kind.REVISED, Notice.Kind.WITHDRAWN, Notice.Kind.COMMENTED})
@@ -40,6 +41,7 @@ def notices_send(*, submission: Submission, kind: str, by: User | None, now: dat
         people.add(submission.author_id)
     if kind in _TO_REVIEWERS:
         people |= set(Decision.objects.filter(submission=submission).values_list("reviewer", flat=True))
+        people |= set(Approval.objects.filter(submission=submission).values_list("reviewer", flat=True))
         people |= set(Comment.objects.filter(submission=submission).values_list("author", flat=True))
         if kind != Notice.Kind.COMMENTED:
             people.discard(submission.author_id)

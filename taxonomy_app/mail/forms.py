@@ -19,6 +19,7 @@ AUTHORS = {
     Notice.Kind.REJECTED: "My contribution is rejected",
     Notice.Kind.COMMITTED: "My contribution becomes part of the taxonomy",
     Notice.Kind.CONFLICT: "My contribution was overtaken by another change",
+    Notice.Kind.MOVED: "My contribution is moved to another place",
     Notice.Kind.COMMENTED: "Somebody comments",
 }
 REVIEWERS = {

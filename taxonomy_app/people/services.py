@@ -84,7 +84,7 @@ def person_choose_language(*, person: User, language: str) -> None:
 
 @transaction.atomic
 def person_save(*, person: User, name: str, email: str, language: str, now: datetime) -> None:
-    """The owner's own name, address and language. Another address is not confirmed; the link to confirm it is sent there.
+    """The owner's own name, address and language. The link to confirm another address is sent there.
 
     Raises:
         ValidationError: by field, when a value is not allowed or taken.

@@ -87,7 +87,7 @@ def test_an_address_that_is_not_confirmed_gets_nothing_also_not_later(taxonomy, 
 def test_each_kind_can_be_chosen_and_all_at_once(taxonomy, contributor, reviewer, client_for, now, mail):
     confirm(contributor, now=now)
     client, url = client_for(contributor), reverse("mail:choices")
-    kinds = ("changes_requested", "rejected", "committed", "conflict", "commented")
+    kinds = ("changes_requested", "rejected", "committed", "conflict", "moved", "commented")
     answer = client.post(url, {"everything": "each", **dict.fromkeys(kinds, "now"), "rejected": "off"})
     assert answer.url == reverse("people:profile")
     reject(contributor, reviewer, now)
