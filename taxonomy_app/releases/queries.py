@@ -219,14 +219,14 @@ def lineage(release: Release, leaves: Sequence[RoundLeaf] | None = None) -> Line
     links = (
         ReleaseSubmission.objects.filter(release=release)
         .select_related("submission__author")
-        .prefetch_related(Prefetch("submission__decisions", queryset=approvals, to_attr="approvals"))
+        .prefetch_related(Prefetch("submission__decisions", queryset=approvals, to_attr="approving"))
         .order_by("submission_id")
     )
     if leaves is not None:
         links = links.filter(leaf_id__in=list(rows))
     for link in links:
         if link.leaf_id in rows:
-            reviewers = list({d.reviewer_id: d.reviewer for d in link.submission.approvals}.values())
+            reviewers = list({d.reviewer_id: d.reviewer for d in link.submission.approving}.values())
             rows[link.leaf_id].submissions.append(LineageSubmission(link.submission, reviewers))
     stages = list(Stage.objects.filter(round_id=release.round_id).exclude(output_artifact="").order_by("position"))
     return Lineage(release, stages, list(rows.values()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import supervisor
 from deploy.supervisor import RunProblem, Supervisor
 from workers.environment import EnvironmentProblem
 
@@ -39,3 +40,16 @@ def test_where_it_runs_already_it_refuses_before_anything_is_prepared(
     for target in ("run:", "demo:"):
         recipe = next(one for one in recipes if one.startswith(target)).splitlines()
         assert recipe[1] == "\t@$(FREE)", recipe
+
+
+def test_as_many_processes_answer_pages_as_there_are_cores_or_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEEDBED_WEB_PROCESSES", raising=False)
+    for cores, processes in ((1, 1), (2, 2), (16, 4)):
+        monkeypatch.setattr(supervisor.os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert supervisor.read_web_processes() == processes
+    monkeypatch.setenv("SEEDBED_WEB_PROCESSES", "12")
+    assert supervisor.read_web_processes() == 12
+    for wrong in ("0", "1.5", "many", "65"):
+        monkeypatch.setenv("SEEDBED_WEB_PROCESSES", wrong)
+        with pytest.raises(EnvironmentProblem, match="SEEDBED_WEB_PROCESSES"):
+            supervisor.read_web_processes()
