@@ -193,6 +193,26 @@ def happening(round_: Round, views: Sequence[StageView]) -> str:
     return "The next stage is being sent."
 
 
+def probe_rows(found: Any) -> list[tuple[str, str]]:
+    """What was seen of a teacher (``workers.teacher.probe.Probe``) in words; nothing of what was not asked."""
+    if not isinstance(found, dict):
+        return []
+    schema = {True: "held to a schema", False: "in words, read tolerantly", None: ""}[found.get("structured")]
+    chats = "yes" if found.get("chats") else "no"
+    rows = [
+        ("Prompted as", str(found.get("profile", ""))),
+        ("Answers conversations", f"{chats}, {schema}" if schema and found.get("chats") else chats),
+        ("Continues texts", "yes" if found.get("completes") else "no"),
+        ("Tells the probabilities of its words", "yes" if found.get("probabilities") else "no"),
+        ("Tells those of a text it is shown", "yes" if found.get("prompt_probabilities") else "no"),
+    ]
+    if found.get("likelihood") is not None:
+        rows.append(("A right answer is likelier than a wrong one by", f"{found['likelihood']:.2f} nats a token"))
+    if found.get("context_tokens"):
+        rows.append(("Longest text", f"{found['context_tokens']:,} tokens"))
+    return rows
+
+
 @dataclass(frozen=True)
 class PipelineView:
     """A plan's pipeline as its page shows it: what it is called, and its file to be read."""

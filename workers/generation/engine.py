@@ -267,19 +267,23 @@ class Engine:
     def _next_plan(self, state: LeafState) -> RowPlan | None:
         """The next row that was not done before; None where it was, or where the leaf has nothing to show."""
         if state.plans is None:
-            state.plans = plans_of(
-                state.material,
-                random_seed=self.random_seed,
-                contexts_shown=self.contexts_shown,
-                examples_shown=self.examples_shown,
-                content=self.content,
-            )
+            state.plans = self.plans(state.material)
         plan = next(state.plans, None)
         if plan is None:
             state.exhausted = True
             return None
         state.asked += 1
         return None if plan.index in state.done else plan
+
+    def plans(self, material: Material) -> Iterator[RowPlan]:
+        """The rows of a leaf from the first."""
+        return plans_of(
+            material,
+            random_seed=self.random_seed,
+            contexts_shown=self.contexts_shown,
+            examples_shown=self.examples_shown,
+            content=self.content,
+        )
 
     async def _make(self, state: LeafState, plan: RowPlan) -> None:
         leaf = state.material.leaf

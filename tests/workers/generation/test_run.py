@@ -424,4 +424,4 @@ def test_finished_parts_are_gone_and_a_second_call_asks_nothing(tmp_path: Path) 
         again, _ = run(tmp_path, server)
         assert len(server.requests) == asked
     assert again == first
-    assert artifact.names() == ["dropped.jsonl", "funnel.json", "samples.jsonl", "summary.json"]
+    assert artifact.names() == ["dropped.jsonl", "funnel.json", "samples.jsonl", "summary.json", "teacher.json"]
