@@ -12,7 +12,7 @@ from string import Template
 from typing import Protocol
 
 from workers.generation.rows import Dropped, ExampleGroup, Row
-from workers.pipelines.shape import AnswerBlock, Block, ContextBlock, PipelineFile, QuestionBlock
+from workers.pipelines.shape import AnswerBlock, AuxiliaryBlock, Block, ContextBlock, PipelineFile, QuestionBlock
 from workers.specs import GenerationRecipe, LeafKind, SeedPair
 from workers.teacher.client import Reply, RequestRefused, TeacherClient
 from workers.teacher.connection import Teacher
@@ -42,6 +42,8 @@ class Style(Protocol):
     async def question(self, row: Row, block: QuestionBlock) -> str: ...
 
     async def answer(self, row: Row, block: AnswerBlock) -> str: ...
+
+    async def auxiliary(self, row: Row, block: AuxiliaryBlock) -> str: ...
 
 
 def style_of(teacher: Teacher, recipe: GenerationRecipe, content: PipelineFile) -> Style:
@@ -107,6 +109,10 @@ class Continuation:
         text = await self._ask(row, start, self.recipe.max_answer_tokens, temperature, stop)
         row.least_confidence = self.least_confidence[1] if self.least_confidence else None
         return text
+
+    async def auxiliary(self, row: Row, block: AuxiliaryBlock) -> str:
+        start = f"{_folded(row.source)}\n\nQuestion: {one_line(row.question)}\nAnswer:"
+        return await self._ask(row, start, block.most_tokens, 0.0, [f"\n{label}" for label in LABELS])
 
     async def _ask(self, row: Row, text: str, tokens: int, temperature: float, stop: list[str]) -> str:
         try:
@@ -204,6 +210,10 @@ class Chat:
         if answer.strip(" .").upper() == "UNANSWERABLE":
             raise Dropped("unanswerable", "The teacher found no answer to its question in the document.")
         return answer
+
+    async def auxiliary(self, row: Row, block: AuxiliaryBlock) -> str:
+        text = Template(block.prompt).substitute(self._common(row), source=row.source)
+        return await self._ask(row, text, "answer", block.most_tokens, creative=False)
 
     @staticmethod
     def _context_prompt(row: Row, block: ContextBlock) -> str:

@@ -25,7 +25,7 @@ from workers.generation.material import Material, plans_of
 from workers.generation.parts import Parts, Spent
 from workers.generation.rows import Dropped, MadeBy, Outcome, Row, RowPlan
 from workers.pipelines import KINDS, Pipeline
-from workers.pipelines.shape import Step
+from workers.pipelines.shape import AUXILIARY, Step
 from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress, StageProblem
 from workers.teacher.client import TeacherClient, TeacherProblem
 
@@ -85,6 +85,7 @@ class LeafState:
                 FunnelStep(
                     leaf_id=self.material.leaf.leaf_id,
                     step=step,
+                    task=step if step in AUXILIARY else "",
                     given=counts.total(),
                     kept=counts["kept"],
                     dropped=dropped,
@@ -298,7 +299,7 @@ class Engine:
         )
         base: dict[str, Any] = {"leaf_id": leaf.leaf_id, "index": plan.index}
         try:
-            await make_row(making, self.content.blocks(leaf.kind))
+            await make_row(making, self.content.blocks_of(leaf.kind, plan.task))
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)

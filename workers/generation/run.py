@@ -197,9 +197,14 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
             return facts_of(leaf.documents)
         return chunks_of(leaf.documents, chunk_tokens=recipe.chunk_tokens, count=count)
 
+    def passages(leaf: PlannedLeaf) -> list[Chunk]:
+        if not profile.auxiliary or not order.pipeline.content.auxiliary:
+            return []
+        return chunks_of(leaf.documents, chunk_tokens=recipe.chunk_tokens, count=count)
+
     return Engine(
         [
-            material_of(leaf, position, pieces(leaf), by_sentence=by_sentence)
+            material_of(leaf, position, pieces(leaf), by_sentence=by_sentence, passages=passages(leaf))
             for position, leaf in enumerate(order.leaves)
         ],
         recipe=recipe,

@@ -61,6 +61,7 @@ def run(
         teacher_at(server.url, profile),
         seed,
         options.pop("benchmark_texts", ()),
+        options.pop("pipeline", None) or pipeline(),
     )
     summary = generate(order, artifact, settings=settings, store=store, log_file=folder / "teacher.log", **options)
     return summary, artifact
