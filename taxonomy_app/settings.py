@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "taxonomy_app.rounds",
     "taxonomy_app.releases",
     "taxonomy_app.exchange",
+    "taxonomy_app.asking",
 ]
 
 MIDDLEWARE = [
@@ -140,6 +141,11 @@ CELERY_BEAT_SCHEDULE = {
     "outbox": {"task": "seedbed.contributions.outbox", "schedule": 30.0, "options": {"expires": 25}},
     "reaper": {
         "task": "seedbed.rounds.reap",
+        "schedule": min(30.0, SHARED.lost_after_seconds / 3),
+        "options": {"expires": 25},
+    },
+    "askings": {
+        "task": "seedbed.asking.reap",
         "schedule": min(30.0, SHARED.lost_after_seconds / 3),
         "options": {"expires": 25},
     },

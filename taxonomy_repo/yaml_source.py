@@ -7,10 +7,10 @@ what PyYAML's own parser refuses (tabs between tokens), the stricter one is foll
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 from dataclasses import dataclass
-from itertools import accumulate, islice
-from typing import NamedTuple
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -28,40 +28,27 @@ from yaml.tokens import (
     Token,
 )
 
-from taxonomy_repo.problem import Problem, Severity
+from taxonomy_repo.problem import Problem
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
-MOST_NODES = 50_000
-MOST_TOKENS = 4 * MOST_NODES
+MOST_NODES = 100_000
+# Of every two collections inside each other at least one has a token that opens it (a list that is not indented and a
+# pair between brackets have none), and the innermost node may be a text: what is deeper than this has too many tokens.
+_MOST_NODE_DEPTH = 2 * MOST_DEPTH + 1
 
 MERGE = "tag:yaml.org,2002:merge"
 
 # What YAML 1.1 lets a text hold as it is (section 5.1, c-printable), turned round.
 UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The ASCII among it, as bytes: what is left of a file without these is looked for, and mostly there is nothing.
+_PRINTABLE_ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
+# What the sign of a name looks like: it follows nothing that could be part of a word. Texts may have it too.
+_NAME_SIGN = re.compile(r"[&*](?<![0-9A-Za-z*&].)[0-9A-Za-z_-]")
 
-
-class _Depth(dict[type[Token], int]):
-    """How a token changes the depth of what follows; most do not."""
-
-    def __missing__(self, kind: type[Token]) -> int:
-        return 0
-
-
-_DEPTH = _Depth(
-    {
-        BlockMappingStartToken: 1,
-        BlockSequenceStartToken: 1,
-        FlowMappingStartToken: 1,
-        FlowSequenceStartToken: 1,
-        BlockEndToken: -1,
-        FlowMappingEndToken: -1,
-        FlowSequenceEndToken: -1,
-    }
-)
+_OPENING = frozenset([BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken])
+_CLOSING = frozenset([BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken])
 _NAMES = frozenset([AnchorToken, AliasToken])
-# Tokens are taken so many at a time: enough for speed, few enough to stop soon.
-_AT_ONCE = 500
 
 # libyaml's words, and ours for them. The first that is found in its message is used.
 _EXPLANATIONS = (
@@ -110,16 +97,21 @@ _EXPLANATIONS = (
 )
 
 
-class YamlSource(NamedTuple):
-    """The text of a file, its tokens and its tree; ``root`` is None when a problem prevents it.
+@dataclass(frozen=True)
+class YamlSource:
+    """The text of a file, its tree and its tokens; ``root`` is None when a problem prevents it.
 
     ``text`` has ``\\n`` for every line end and no byte order mark, as the public tools see it.
     """
 
     text: str
-    tokens: tuple[Token, ...]
     root: Node | None
     problems: tuple[Problem, ...]
+
+    @functools.cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """All tokens; none where there is no tree. Taken when they are first asked for: only linters do."""
+        return () if self.root is None else tuple(_tokens(self.text))
 
 
 @dataclass(frozen=True)
@@ -137,13 +129,14 @@ def node_place(node: Node) -> Place:
 
 def node_lines(node: Node) -> tuple[int, int]:
     """First and last line of a node, counting from 1; blank lines after it are not part of it."""
-    first = node.start_mark.line + 1
+    first: int = node.start_mark.line + 1
     # A block collection ends where the next token starts, so its last value tells where its text ends.
-    while isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
+    while not isinstance(node, ScalarNode) and not node.flow_style and node.value:
         last_child = node.value[-1]
         node = last_child[1] if isinstance(last_child, tuple) else last_child
-    last = node.end_mark.line + (1 if node.end_mark.column > 0 else 0)
-    return first, max(first, last)
+    end = node.end_mark
+    last: int = end.line + 1 if end.column else end.line
+    return (first, last) if last > first else (first, first)
 
 
 def merged_pairs(node: MappingNode) -> tuple[list[tuple[Node, Node]], ScalarNode | None]:
@@ -181,7 +174,7 @@ def plain_value(node: Node) -> object:
 def read_source(data: bytes) -> YamlSource:
     """Decode and compose ``data``. Never raises: what is wrong is in ``problems``."""
     if len(data) > MOST_BYTES:
-        return YamlSource("", (), None, (too_large(len(data)),))
+        return YamlSource("", None, (too_large(len(data)),))
     problems: list[Problem] = []
     try:
         text = data.decode("utf-8")
@@ -190,7 +183,7 @@ def read_source(data: bytes) -> YamlSource:
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         message = "The file is not written in UTF-8. Save it again with the encoding UTF-8."
-        return YamlSource("", (), None, (Problem("not-utf8", "error", message, line, column),))
+        return YamlSource("", None, (Problem("not-utf8", "error", message, line, column),))
     if text.startswith("\ufeff"):
         text = text[1:]
         message = "The file starts with a byte order mark. It is not needed; saving here removes it."
@@ -200,27 +193,174 @@ def read_source(data: bytes) -> YamlSource:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         message = "Lines end in the manner of Windows. It does no harm; saving here changes it."
         problems.append(Problem("line-ends", "info", message, line))
-    unprintable = UNPRINTABLE.search(text)
+    unprintable = UNPRINTABLE.search(text) if data.translate(None, _PRINTABLE_ASCII) else None
     if unprintable is not None:
         place = _place(text, unprintable.start())
         message = f"There is a control character (U+{ord(unprintable.group()):04X}) here. Remove it."
         problems.append(Problem("control-character", "error", message, place.line, place.column))
-        return YamlSource(text, (), None, tuple(problems))
-    tokens, broken = _scan(text, problems)
-    if any(problem.severity == "error" for problem in problems):
-        return YamlSource(text, tokens, None, tuple(problems))
-    try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        return YamlSource(text, tokens, None, (*problems, _syntax_problem(error, text)))
-    if broken is not None:
-        return YamlSource(text, tokens, None, (*problems, _syntax_problem(broken, text)))
-    # Without names every node has tokens of its own, and those were counted.
-    if root is not None and any(problem.code == "yaml-anchor" for problem in problems):
-        problems += _guard_tree(root)
+        return YamlSource(text, None, tuple(problems))
+    root = _compose(text, problems)
     if any(problem.severity == "error" for problem in problems):
         root = None
-    return YamlSource(text, tokens, root, tuple(problems))
+    return YamlSource(text, root, tuple(problems))
+
+
+def _compose(text: str, problems: list[Problem]) -> Node | None:
+    """The tree of ``text``, or None for none; what is wrong with it goes into ``problems``."""
+    composer = _Composer(text)
+    root: Node | None = None
+    broken: yaml.YAMLError | None = None
+    try:
+        root = composer.get_single_node()
+    except _TooDeep as error:
+        problems.append(_too_deep(text) or _at(error.place, "yaml-too-deep", _TOO_DEEP))
+        return None
+    except _TooMany as error:
+        message = "The file has far more parts than any leaf. Split it into several."
+        problems.append(_at(error.place, "yaml-too-deep", message))
+        return None
+    except yaml.YAMLError as error:
+        broken = error
+    finally:
+        composer.dispose()
+    if composer.deepest > MOST_DEPTH:
+        problem = _too_deep(text)
+        if problem is not None:
+            problems.append(problem)
+            return None
+    # Both need the tokens, which most leaves can do without.
+    has_tab = "\t" in text
+    may_have_name = ("&" in text or "*" in text) and _NAME_SIGN.search(text) is not None
+    if has_tab or may_have_name:
+        tokens = _tokens(text, until=None if broken is None else _mark_of(broken))
+        tab = _tab_between(text, tokens) if has_tab else None
+        if tab is not None:
+            place = _place(text, tab)
+            message = "A tab stands between the parts of a line. Use spaces."
+            problems.append(Problem("yaml-tab", "error", message, place.line, place.column))
+            return None
+        named = next((token for token in tokens if type(token) in _NAMES), None)
+        if named is not None:
+            message = "Names with & and * are hard to read for others. Write the text out where it is meant."
+            mark = named.start_mark
+            problems.append(Problem("yaml-anchor", "warning", message, mark.line + 1, mark.column + 1))
+            # Without names every node has a place of its own in the text, and those were counted.
+            if root is not None:
+                problems += _guard_tree(root)
+    if broken is not None:
+        problems.append(_syntax_problem(broken, text))
+    return root
+
+
+class _Stopped(Exception):
+    """Composing was given up at ``place``."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
+
+class _TooDeep(_Stopped):
+    """Nodes lie in one another deeper than in any leaf: composing them recurses in C."""
+
+
+class _TooMany(_Stopped):
+    """There are more nodes than in any leaf."""
+
+
+_TOO_DEEP = "The file is nested far deeper than any leaf. Check the brackets."
+
+
+class _Composer(yaml.CSafeLoader):
+    """libyaml's composer, stopped before what it makes is too deep or too much.
+
+    It calls ``descend_resolver`` and ``ascend_resolver`` around each node, and ``resolve`` for each without a type.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = self.deepest = self.nodes = 0
+
+    def descend_resolver(self, parent: Node | None, index: object) -> None:
+        self.nodes += 1
+        self.depth = depth = self.depth + 1
+        if depth > self.deepest:
+            self.deepest = depth
+            if depth > _MOST_NODE_DEPTH:
+                raise _TooDeep(_latest(parent))
+        if self.nodes > MOST_NODES:
+            raise _TooMany(_latest(parent))
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: tuple[bool, bool]) -> str:
+        """As the loader's own does it, without looking for rules by path, of which there are none."""
+        if kind is not ScalarNode:
+            return _SEQUENCE if kind is SequenceNode else _MAPPING
+        if value is not None and implicit[0]:
+            for tag, form in _FORMS.get(value[:1], ()):
+                if form.match(value):
+                    return tag
+        return _STRING
+
+
+_STRING = yaml.CSafeLoader.DEFAULT_SCALAR_TAG
+_SEQUENCE = yaml.CSafeLoader.DEFAULT_SEQUENCE_TAG
+_MAPPING = yaml.CSafeLoader.DEFAULT_MAPPING_TAG
+# By its first sign, what a text without quotes may be other than a text.
+_FORMS: dict[str, list[tuple[str, re.Pattern[str]]]] = yaml.CSafeLoader.yaml_implicit_resolvers
+
+
+def _latest(parent: Node | None) -> Place:
+    """Where the newest node below ``parent`` is, or ``parent`` itself."""
+    if not isinstance(parent, MappingNode | SequenceNode):
+        return Place(1, 1)
+    last = parent.value[-1] if parent.value else parent
+    return node_place(last[1] if isinstance(last, tuple) else last)
+
+
+def _at(place: Place, code: str, message: str) -> Problem:
+    return Problem(code, "error", message, place.line, place.column)
+
+
+def _mark_of(error: yaml.YAMLError) -> yaml.Mark | None:
+    """Where libyaml stopped, if it says."""
+    return getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+
+
+def _too_deep(text: str) -> Problem | None:
+    """The problem of the first token that opens more than a leaf may have inside one another, or None."""
+    depth = 0
+    loader = yaml.CSafeLoader(text)
+    try:
+        while (token := loader.get_token()) is not None:
+            depth += 1 if type(token) in _OPENING else -1 if type(token) in _CLOSING else 0
+            if depth > MOST_DEPTH:
+                mark = token.start_mark
+                return _at(Place(mark.line + 1, mark.column + 1), "yaml-too-deep", _TOO_DEEP)
+    except yaml.YAMLError:
+        return None  # it is said where composing stopped
+    finally:
+        loader.dispose()
+    return None
+
+
+def _tokens(text: str, until: yaml.Mark | None = None) -> list[Token]:
+    """The tokens up to the one at ``until``, or to the first that cannot be read."""
+    tokens: list[Token] = []
+    loader = yaml.CSafeLoader(text)
+    rest = iter(loader.get_token, None)
+    try:
+        if until is None:
+            tokens.extend(rest)
+        else:
+            tokens.extend(itertools.takewhile(lambda token: token.start_mark.index <= until.index, rest))
+    except yaml.YAMLError:
+        pass  # composing has stopped there, too; what came before it is in the list
+    finally:
+        loader.dispose()
+    return tokens
 
 
 def too_large(size: int, most: int = MOST_BYTES) -> Problem:
@@ -231,55 +371,6 @@ def too_large(size: int, most: int = MOST_BYTES) -> Problem:
 
 def _place(text: str, index: int) -> Place:
     return Place(text.count("\n", 0, index) + 1, index - (text.rfind("\n", 0, index) + 1) + 1)
-
-
-def _scan(text: str, problems: list[Problem]) -> tuple[tuple[Token, ...], yaml.YAMLError | None]:
-    """All tokens up to the first that cannot be read. Depth is limited here: composing recurses in C.
-
-    The loops run in C where they can: this is half of what a check takes while its author types.
-    """
-    tokens: list[Token] = []
-    broken: yaml.YAMLError | None = None
-
-    def say(code: str, severity: Severity, message: str, token: Token) -> None:
-        mark = token.start_mark
-        problems.append(Problem(code, severity, message, mark.line + 1, mark.column + 1))
-
-    loader = yaml.CSafeLoader(text)
-    rest = iter(loader.get_token, None)
-    depth = 0
-    while broken is None:
-        seen = len(tokens)
-        try:
-            tokens.extend(islice(rest, _AT_ONCE))
-        except yaml.YAMLError as error:
-            broken = error  # what came before it is in the list
-        if seen == len(tokens):
-            break
-        steps = list(accumulate((_DEPTH[type(token)] for token in tokens[seen:]), initial=depth))
-        depth = steps[-1]
-        if max(steps) > MOST_DEPTH:
-            first = next(at for at, step in enumerate(steps) if step > MOST_DEPTH)
-            message = "The file is nested far deeper than any leaf. Check the brackets."
-            say("yaml-too-deep", "error", message, tokens[seen + first - 1])
-            return tuple(tokens), broken
-        if len(tokens) > MOST_TOKENS:
-            message = "The file has far more parts than any leaf. Split it into several."
-            say("yaml-too-deep", "error", message, tokens[-1])
-            return tuple(tokens), broken
-    kinds = frozenset(map(type, tokens))
-    if "\t" in text:
-        tab = _tab_between(text, tokens)
-        if tab is not None:
-            place = _place(text, tab)
-            message = "A tab stands between the parts of a line. Use spaces."
-            problems.append(Problem("yaml-tab", "error", message, place.line, place.column))
-            return tuple(tokens), broken
-    if not _NAMES.isdisjoint(kinds):
-        named = next(token for token in tokens if type(token) in _NAMES)
-        message = "Names with & and * are hard to read for others. Write the text out where it is meant."
-        say("yaml-anchor", "warning", message, named)
-    return tuple(tokens), broken
 
 
 def _tab_between(text: str, tokens: list[Token]) -> int | None:
@@ -322,7 +413,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
     words = str(getattr(error, "problem", None) or error)
     explanation = next((ours for theirs, ours in _EXPLANATIONS if theirs in words), None)
     message = explanation or f"The file cannot be read as YAML here ({words}). Check the line and the one above."
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    mark = _mark_of(error)
     context = getattr(error, "context_mark", None)
     if "end of stream" in words and context is not None:
         mark = context  # the opening quote says more than the end of the file
@@ -343,15 +434,14 @@ def _guard_tree(root: Node) -> list[Problem]:
             open_nodes.discard(id(node))
             continue
         visits += 1
-        place = node_place(node)
         if visits > MOST_NODES:
             message = "Names with & and * make the file far larger than it looks. Write the text out."
-            return [Problem("yaml-alias-loop", "error", message, place.line, place.column)]
+            return [_at(node_place(node), "yaml-alias-loop", message)]
         if isinstance(node, ScalarNode):
             continue
         if id(node) in open_nodes:
             message = "A value contains itself through & and *. Write the text out."
-            return [Problem("yaml-alias-loop", "error", message, place.line, place.column)]
+            return [_at(node_place(node), "yaml-alias-loop", message)]
         open_nodes.add(id(node))
         stack.append((node, True))
         if isinstance(node, MappingNode):

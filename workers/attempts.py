@@ -11,17 +11,19 @@ import logging
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
+from pydantic import BaseModel
 
 from workers.artifacts import Artifact, ArtifactProblem, ArtifactStore
 from workers.environment import SharedSettings
-from workers.leases import POLL_SECONDS, AttemptWatch, Lease, Superseded, take_lease
+from workers.leases import POLL_SECONDS, AttemptSpec, AttemptWatch, Lease, Superseded, take_lease
 from workers.problems import INTERRUPTED, problem_of
 from workers.reporting import Reporter
-from workers.specs import Progress, StageKind, StageSpec, canonical_json
+from workers.specs import Progress, Report, StageKind, StageReport, StageSpec, canonical_json
 from workers.stages import (
     RESULT_FILE,
     StageCancelled,
@@ -60,6 +62,60 @@ def attempt_run(
 
     Never raises for what goes wrong in the stage; that is reported.
     """
+    store: list[ArtifactStore] = []
+
+    def work(watched: Watched) -> dict[str, Any]:
+        store.append(ArtifactStore(settings.artifacts_url, settings.var / "artifact-cache", fence=watched.lease.fence))
+        return _result(spec, settings, store[0], registry, report=watched.report, cancelled=watched.cancelled)
+
+    def keep_log(file: Path) -> str:
+        name = log_name(spec)
+        return name if store and _keep_log(store[0].artifact(spec.output), name, file) else ""
+
+    return attempt_watched(
+        spec,
+        work,
+        settings=settings,
+        client=client,
+        send=send,
+        worker=worker,
+        stopping=stopping,
+        outages=outages,
+        poll_seconds=poll_seconds,
+        keep_log=keep_log,
+    )
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the work of a watched attempt may use: where to leave progress, whether to stop, its lease."""
+
+    report: Callable[[Progress], None]
+    cancelled: Callable[[], bool]
+    lease: Lease
+
+
+def attempt_watched(
+    spec: AttemptSpec,
+    work: Callable[[Watched], dict[str, Any]],
+    *,
+    settings: SharedSettings,
+    client: redis.Redis,
+    send: Callable[[dict[str, Any]], None],
+    worker: str,
+    stopping: Callable[[], bool] = lambda: False,
+    outages: tuple[type[Exception], ...] = (OSError, redis.RedisError),
+    poll_seconds: float = POLL_SECONDS,
+    keep_log: Callable[[Path], str] = lambda _file: "",
+    kind: type[Report] = StageReport,
+) -> str:
+    """Do ``work`` under the lease of an attempt and report on it; answers how it ended, as :func:`attempt_run` does.
+
+    Args:
+        keep_log: takes the log of a failed attempt and answers the name under which it was kept, or nothing.
+        kind: what its reports are.
+    """
+    reference = cast("BaseModel", spec.reference)
     lease = Lease(client, spec)
     try:
         take_lease(lease)
@@ -67,15 +123,13 @@ def attempt_run(
         log.warning("Not run: %s", refusal)
         return "superseded"
     reporter = Reporter(
-        spec.reference, send, worker=worker, heartbeat_seconds=settings.heartbeat_seconds, outages=outages
+        reference, send, worker=worker, heartbeat_seconds=settings.heartbeat_seconds, outages=outages, kind=kind
     )
     watch = AttemptWatch(lease, spec.cancel_key, stopping=stopping, poll_seconds=poll_seconds)
     watch.look()
     if watch.reason == "superseded":
         return "superseded"
     reporter.started()
-    store = ArtifactStore(settings.artifacts_url, settings.var / "artifact-cache", fence=lease.fence)
-    artifact = store.artifact(spec.output)
     with tempfile.TemporaryDirectory(prefix="seedbed-attempt-") as folder, watch:
         log_file = Path(folder) / "attempt.log"
         handler = logging.FileHandler(log_file, encoding="utf-8")
@@ -85,17 +139,16 @@ def attempt_run(
         # What the stages say of themselves is kept at any level that the worker was started with.
         logging.getLogger("workers").setLevel(logging.INFO)
         try:
-            result = _result(spec, settings, store, registry, report=reporter.progress, cancelled=watch.stop)
+            result = work(Watched(reporter.progress, watch.stop, lease))
         except StageCancelled as stop:
             return _stopped(stop, watch, reporter)
         except (KeyboardInterrupt, SystemExit):
             reporter.failed(INTERRUPTED)
             raise
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is reported and never lost
-            log.error("The stage %s failed.\n%s", spec.reference.kind, traceback.format_exc())  # noqa: TRY400
+            log.error("%s failed.\n%s", reference, traceback.format_exc())  # noqa: TRY400
             handler.flush()
-            kept = _keep_log(artifact, log_name(spec), log_file)
-            reporter.failed(problem_of(error, log_name=log_name(spec) if kept else ""))
+            reporter.failed(problem_of(error, log_name=keep_log(log_file)))
             return "failed"
         finally:
             root.removeHandler(handler)

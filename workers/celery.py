@@ -1,4 +1,4 @@
-"""The GPU workers' Celery: ``celery -A workers.celery worker -Q teacher,tuning,evaluation -c 1``.
+"""The GPU workers' Celery: ``celery -A workers.celery worker -Q teacher,tuning,evaluation,asking -c 1``.
 
 One stage at a time, acknowledged when it begins: with Redis, late acknowledgement plus the visibility timeout would run
 a long stage twice. A lost attempt is found by its silence (the web's reaper), not by the broker.
@@ -17,9 +17,11 @@ from types import FrameType
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import worker_process_init, worker_ready, worker_shutting_down
 
+from workers.asking.specs import ASKING_QUEUE
 from workers.environment import SharedSettings, shared_settings
+from workers.listening import Presence
 from workers.specs import STAGE_QUEUE
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -35,7 +37,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     # Without an answer for this long the connection is dead; the reporter tries again.
     broker_transport_options={"socket_connect_timeout": 5, "socket_keepalive": True},
-    task_queues={name: {} for name in sorted(set(STAGE_QUEUE.values()))},
+    task_queues={name: {} for name in sorted({*STAGE_QUEUE.values(), ASKING_QUEUE})},
     task_ignore_result=True,
     task_acks_late=False,
     task_serializer="json",
@@ -72,6 +74,12 @@ def shutdown_requested() -> bool:
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _tell_pool(**_: Any) -> None:
     _shutdown[0] = 1
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _say_that_we_listen(**_: Any) -> None:
+    """So that a page can tell a person whether anybody will answer."""
+    Presence(settings.redis_url, sorted(app.amqp.queues.consume_from)).start()
 
 
 def _on_terminate(_number: int, _frame: FrameType | None) -> None:

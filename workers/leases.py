@@ -12,14 +12,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Literal, Self, cast
+from typing import Literal, Protocol, Self, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from workers.specs import StageSpec
 from workers.stages import StageCancelled
 
 log = logging.getLogger(__name__)
@@ -41,6 +40,26 @@ return false
 """
 
 StopReason = Literal["cancelled", "superseded", "interrupted"]
+
+
+class Attempted(Protocol):
+    """Which attempt it is."""
+
+    @property
+    def attempt(self) -> int: ...
+
+
+class AttemptSpec(Protocol):
+    """What an attempt is known by, at a stage of a round or at an asking."""
+
+    @property
+    def reference(self) -> Attempted: ...
+
+    @property
+    def output(self) -> str: ...
+
+    @property
+    def cancel_key(self) -> str: ...
 
 
 class Superseded(StageCancelled):
@@ -82,7 +101,7 @@ def lease_key(artifact_id: str) -> str:
 class Lease:
     """The right of one attempt, in one process, to write into the artifact ``spec.output``."""
 
-    def __init__(self, client: redis.Redis, spec: StageSpec, token: str | None = None) -> None:
+    def __init__(self, client: redis.Redis, spec: AttemptSpec, token: str | None = None) -> None:
         self.client = client
         self.key = lease_key(spec.output)
         self.attempt = spec.reference.attempt

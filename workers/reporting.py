@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
-from workers.specs import Progress, StageProblem, StageReference, StageReport
+from pydantic import BaseModel
+
+from workers.specs import Progress, Report, StageProblem, StageReport
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +39,16 @@ class Reporter:
     """Sends the reports of one attempt.
 
     Args:
+        reference: which attempt speaks; goes into every report.
         send: hands one report (JSON data) to the broker; raises one of ``outages`` while it cannot.
+        kind: what the reports are, a stage's unless said otherwise.
         heartbeat_seconds: the longest silence of a running attempt.
         patience_seconds: how long the end of the attempt waits for its last report to be taken.
     """
 
     def __init__(
         self,
-        reference: StageReference,
+        reference: BaseModel,
         send: Callable[[dict[str, Any]], None],
         *,
         worker: str,
@@ -52,16 +56,18 @@ class Reporter:
         outages: tuple[type[Exception], ...] = (OSError,),
         progress_seconds: float = PROGRESS_SECONDS,
         patience_seconds: float = 600.0,
+        kind: type[Report] = StageReport,
     ) -> None:
         self.reference = reference
         self.worker = worker
         self.heartbeat_seconds = heartbeat_seconds
         self.progress_seconds = progress_seconds
         self.patience_seconds = patience_seconds
+        self._kind = kind
         self._send = send
         self._outages = outages
         self._wake = threading.Condition()
-        self._waiting: deque[StageReport] = deque()
+        self._waiting: deque[Report] = deque()
         self._progress: Progress | None = None
         self._ended = False
         self._given_up = threading.Event()
@@ -106,7 +112,9 @@ class Reporter:
     def _put(self, event: Event, **more: Any) -> None:
         self._sequence += 1
         self._waiting.append(
-            StageReport(reference=self.reference, sequence=self._sequence, event=event, worker=self.worker, **more)
+            self._kind.model_validate(
+                {"reference": self.reference, "sequence": self._sequence, "event": event, "worker": self.worker, **more}
+            )
         )
         self._wake.notify()
 
@@ -121,11 +129,11 @@ class Reporter:
         self._thread.join(timeout=self.patience_seconds)
         if self._thread.is_alive():
             self._given_up.set()
-            log.error("The report %r of %s was not taken by the broker.", event, self.reference.stage_id)
+            log.error("The report %r of %s was not taken by the broker.", event, self.reference)
             return False
         return True
 
-    def _next(self) -> StageReport | None:
+    def _next(self) -> Report | None:
         """The next report to send, waiting for it; None at the end.
 
         A report stays first until it is taken. New progress is put behind it only then, so that an outage joins

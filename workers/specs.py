@@ -362,10 +362,9 @@ class StageProblem(Strict):
     retry: bool = False
 
 
-class StageReport(Strict):
+class Report(Strict):
     """A word from an attempt. ``sequence`` grows within the attempt; an older one arriving later is ignored."""
 
-    reference: StageReference
     sequence: int = Field(ge=0)
     event: Literal["started", "heartbeat", "progress", "done", "failed", "cancelled"]
     worker: str = ""
@@ -373,6 +372,12 @@ class StageReport(Strict):
     problem: StageProblem | None = None
     artifact: str | None = None
     result: dict[str, Any] = {}
+
+
+class StageReport(Report):
+    """A word from an attempt at a stage."""
+
+    reference: StageReference
 
 
 # --- Samples ----------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 
+from workers.asking.answerer import answerer_release
+from workers.asking.specs import ASKING_REPORT_TASK, RUN_ASKING_TASK, AskingReference, AskingReport, AskingSpec
 from workers.attempts import attempt_run
 from workers.celery import app, settings, shutdown_requested, stage_begins, stage_ended
 from workers.leases import redis_client
@@ -29,6 +31,12 @@ log = logging.getLogger(__name__)
 
 # What sending raises while the broker is away.
 OUTAGES: tuple[type[Exception], ...] = (OperationalError, redis.RedisError, OSError)
+
+NOT_UNDERSTOOD = StageProblem(
+    code="spec",
+    message="The worker does not understand what the web sent.",
+    advice="Run the same version of Seedbed in the web and in all workers, then retry.",
+)
 
 
 def worker_name() -> str:
@@ -48,6 +56,8 @@ def run_stage(spec: dict[str, Any]) -> str:
     except ValidationError as error:
         return _refuse(spec, error)
     stage_begins()
+    # A stage has the machine to itself: no model of an asking stays loaded beside it.
+    answerer_release()
     try:
         with redis_client(settings.redis_url) as client:
             return attempt_run(
@@ -63,6 +73,46 @@ def run_stage(spec: dict[str, Any]) -> str:
         stage_ended()
 
 
+def send_asking_report(report: dict[str, Any]) -> None:
+    """As :func:`send_report`, of an asking."""
+    app.send_task(ASKING_REPORT_TASK, kwargs={"report": report}, queue=DEFAULT_QUEUE, retry=False, ignore_result=True)
+
+
+@app.task(name=RUN_ASKING_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def run_asking(spec: dict[str, Any]) -> str:
+    """Run one attempt at an asking (an AskingSpec as JSON data). Answers how it ended, for the worker's log."""
+    try:
+        read = AskingSpec.model_validate(spec)
+    except ValidationError as error:
+        log.error("An asking's spec was not understood: %s", error)  # noqa: TRY400 - the sentence says it all
+        try:
+            reference = AskingReference.model_validate(spec.get("reference"))
+        except ValidationError:
+            raise Reject("not an asking's spec", requeue=False) from error
+        report = AskingReport(
+            reference=reference, sequence=1, event="failed", worker=worker_name(), problem=NOT_UNDERSTOOD
+        )
+        send_asking_report(report.model_dump(mode="json"))
+        return "failed"
+    # Generation's libraries are of no use to a process that runs a stage of tuning.
+    from workers.asking.run import asking_run
+
+    stage_begins()
+    try:
+        with redis_client(settings.redis_url) as client:
+            return asking_run(
+                read,
+                settings=settings,
+                client=client,
+                send=send_asking_report,
+                worker=worker_name(),
+                stopping=shutdown_requested,
+                outages=OUTAGES,
+            )
+    finally:
+        stage_ended()
+
+
 def _refuse(spec: dict[str, Any], error: ValidationError) -> str:
     """Answer a message that this version does not understand, if it at least says who is to be answered."""
     log.error("A stage's spec was not understood: %s", error)
@@ -70,11 +120,6 @@ def _refuse(spec: dict[str, Any], error: ValidationError) -> str:
         reference = StageReference.model_validate(spec.get("reference"))
     except ValidationError:
         raise Reject("not a stage's spec", requeue=False) from error
-    problem = StageProblem(
-        code="spec",
-        message="The worker does not understand what the web sent.",
-        advice="Run the same version of Seedbed in the web and in all workers, then retry.",
-    )
-    report = StageReport(reference=reference, sequence=1, event="failed", worker=worker_name(), problem=problem)
+    report = StageReport(reference=reference, sequence=1, event="failed", worker=worker_name(), problem=NOT_UNDERSTOOD)
     send_report(report.model_dump(mode="json"))
     return "failed"

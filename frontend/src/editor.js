@@ -8,6 +8,9 @@ const AGAIN = 4000; // milliseconds until a save that found no server is tried a
 
 const words = (text) => (text.trim() ? text.trim().split(/\s+/).length : 0);
 
+// A button of the form saves it and exchanges the editor; what looks how far an asking is does neither.
+const sendsForm = (event) => event.detail.elt.matches("button[name='action']");
+
 class DraftEditor extends HTMLElement {
   connectedCallback() {
     this.form = this.querySelector("form");
@@ -119,7 +122,7 @@ class DraftEditor extends HTMLElement {
   };
 
   onConfirm = async (event) => {
-    const { elt } = event.detail;
+    if (!sendsForm(event)) return;
     clearTimeout(this.timer);
     if (!this.saver.busy) return;
     event.preventDefault();
@@ -128,13 +131,14 @@ class DraftEditor extends HTMLElement {
   };
 
   onLeave = (event) => {
+    if (!sendsForm(event)) return;
     this.dirty = false;
     afterSwap(event.detail.elt.value);
   };
 
   // A button whose request failed has saved nothing: what was typed is still to be sent.
   onReturn = (event) => {
-    if (event.detail.successful || !this.isConnected) return;
+    if (!sendsForm(event) || event.detail.successful || !this.isConnected) return;
     this.dirty = true;
     this.timer = setTimeout(() => this.save(), AGAIN);
   };
@@ -168,6 +172,10 @@ function afterSwap(action) {
   document.addEventListener(
     "htmx:afterSettle",
     () => {
+      if (name === "ask" || name === "try") {
+        document.querySelector("#asking")?.focus();
+        return;
+      }
       const cards = document.querySelectorAll(".seed-card");
       const step = { "seed-up": -1, "seed-down": 1, "seed-duplicate": 1, "seed-remove": 0 }[name] ?? 0;
       const card = name === "seed-add" ? cards[cards.length - 1] : cards[Math.min(at + step, cards.length - 1)];

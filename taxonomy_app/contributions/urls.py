@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from taxonomy_app.contributions.views import authoring, reviewing, saves, submissions
+from taxonomy_app.contributions.views import (
+    authoring,
+    meanwhile,
+    moving,
+    reviewing,
+    rules,
+    saves,
+    submissions,
+    suggestions,
+)
 
 app_name = "contributions"
 
@@ -17,6 +26,7 @@ urlpatterns = [
     path("drafts/<int:pk>/check/", authoring.draft_check, name="draft_check"),
     path("drafts/<int:pk>/yaml/", authoring.draft_yaml, name="draft_yaml"),
     path("drafts/<int:pk>/qna.yaml", authoring.draft_download, name="draft_download"),
+    path("drafts/<int:pk>/settle/", meanwhile.draft_settle, name="draft_settle"),
     path("drafts/<int:pk>/submit/", authoring.draft_submit, name="draft_submit"),
     path("drafts/<int:pk>/saves/", saves.draft_saves, name="draft_saves"),
     path("drafts/<int:pk>/saves/<int:version>/", saves.draft_earlier, name="draft_earlier"),
@@ -33,11 +43,19 @@ urlpatterns = [
     path("review/<int:pk>/release/", reviewing.release, name="release"),
     path("review/<int:pk>/decide/", reviewing.decide, name="decide"),
     path("review/<int:pk>/alike/", reviewing.alike, name="alike"),
+    path("review/<int:pk>/move/", moving.move, name="move"),
+    path("review/<int:pk>/suggest/", suggestions.suggest, name="suggest"),
+    path("rules/", rules.rules, name="rules"),
+    path("rules/add/", rules.rule_add, name="rule_add"),
+    path("rules/<int:pk>/", rules.rule, name="rule"),
+    path("rules/<int:pk>/remove/", rules.rule_remove, name="rule_remove"),
     path("<int:pk>/", submissions.submission, name="submission"),
     path("<int:pk>/history.csv", submissions.trail, name="trail"),
     path("<int:pk>/revise/", submissions.revise, name="revise"),
     path("<int:pk>/withdraw/", submissions.withdraw, name="withdraw"),
     path("<int:pk>/comment/", submissions.comment, name="comment"),
     path("<int:pk>/comments/<int:comment_pk>/settle/", submissions.comment_resolve, name="comment_resolve"),
+    path("<int:pk>/suggestions/<int:comment_pk>/", suggestions.suggestion, name="suggestion"),
+    path("<int:pk>/suggestions/<int:comment_pk>/decline/", suggestions.suggestion_decline, name="suggestion_decline"),
     path("<int:pk>/revisions/<int:number>/", submissions.revision, name="revision"),
 ]

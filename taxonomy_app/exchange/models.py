@@ -14,6 +14,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.web.history import HistoryRow
 
@@ -28,28 +29,28 @@ class Remote(models.Model):
         "name",
         max_length=40,
         unique=True,
-        validators=[RegexValidator(r"\A[a-z0-9][a-z0-9-]*\Z", "Use small letters, digits and hyphens.")],
-        error_messages={"unique": "There is a remote of this name. Choose another one."},
+        validators=[RegexValidator(r"\A[a-z0-9][a-z0-9-]*\Z", lazy("Use small letters, digits and hyphens."))],
+        error_messages={"unique": lazy("There is a remote of this name. Choose another one.")},
     )
     url = models.CharField("address", max_length=500)
     branch = models.CharField("branch", max_length=150, default="main")
-    username = models.CharField("name to sign in with", max_length=100, blank=True, default="")
+    username = models.CharField(lazy("name to sign in with"), max_length=100, blank=True, default="")
     # The setting (an environment variable of the worker, or its _FILE form) that holds the token; never the token.
     token_setting = models.CharField(
-        "setting with the access token",
+        lazy("setting with the access token"),
         max_length=100,
         blank=True,
         default="",
-        validators=[RegexValidator(rf"\A{TOKEN_SETTING}\Z", "Its name begins with SEEDBED_REMOTE_TOKEN.")],
+        validators=[RegexValidator(rf"\A{TOKEN_SETTING}\Z", lazy("Its name begins with SEEDBED_REMOTE_TOKEN."))],
     )
     secret_setting = models.CharField(
-        "setting with the webhook's secret",
+        lazy("setting with the webhook's secret"),
         max_length=100,
         blank=True,
         default="",
-        validators=[RegexValidator(rf"\A{SECRET_SETTING}\Z", "Its name begins with SEEDBED_WEBHOOK_SECRET.")],
+        validators=[RegexValidator(rf"\A{SECRET_SETTING}\Z", lazy("Its name begins with SEEDBED_WEBHOOK_SECRET."))],
     )
-    pushes = models.BooleanField("push what is approved here", default=True)
+    pushes = models.BooleanField(lazy("push what is approved here"), default=True)
     created_at = models.DateTimeField()
     # As it was when both were last equal, and when the remote was last asked.
     shared_commit = models.CharField(max_length=64, blank=True, default="")
@@ -74,10 +75,10 @@ class RemoteChange(HistoryRow):
     """One change of a remote's settings, or one decision about leaves that both sides changed."""
 
     class Action(models.TextChoices):
-        ADDED = "added", "added"
-        CHANGED = "changed", "changed"
-        REMOVED = "removed", "removed"
-        DECIDED = "decided", "decided about leaves changed on both sides"
+        ADDED = "added", lazy("added")
+        CHANGED = "changed", lazy("changed")
+        REMOVED = "removed", lazy("removed")
+        DECIDED = "decided", lazy("decided about leaves changed on both sides")
 
     # By name: a removed remote's history stays.
     remote_name = models.CharField(max_length=40, db_index=True)
@@ -114,17 +115,17 @@ class Transfer(models.Model):
     """
 
     class Kind(models.TextChoices):
-        IMPORT = "import", "Import"
-        EXPORT = "export", "Export"
-        SYNC = "sync", "Synchronisation"
-        DOCUMENT = "document", "Document taken in"
-        FETCH = "fetch", "Documents fetched"
+        IMPORT = "import", lazy("Import")
+        EXPORT = "export", lazy("Export")
+        SYNC = "sync", lazy("Synchronisation")
+        DOCUMENT = "document", lazy("Document taken in")
+        FETCH = "fetch", lazy("Documents fetched")
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", lazy("Waiting")
+        RUNNING = "running", lazy("Running")
+        DONE = "done", lazy("Done")
+        FAILED = "failed", lazy("Failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from taxonomy_app.exchange.models import Remote, RemoteChange, Transfer
@@ -85,9 +86,12 @@ def conflicts_decide(*, remote: Remote, decided: Mapping[str, str], by: User, no
     paths = [conflict["path"] for conflict in locked.conflicts]
     left_open = [path for path in paths if decided.get(path) not in ("ours", "theirs")]
     if not paths:
-        raise ValidationError("There is nothing to decide any more.")
+        raise ValidationError(_("There is nothing to decide any more."))
     if left_open:
-        raise ValidationError(f"Choose a version for {', '.join(left_open[:3])}{' …' if len(left_open) > 3 else ''}.")
+        raise ValidationError(
+            _("Choose a version for %(leaves)s.")
+            % {"leaves": ", ".join(left_open[:3]) + (" …" if len(left_open) > 3 else "")}
+        )
     locked.decided = {**locked.decided, **{path: decided[path] for path in paths}}
     locked.save(update_fields=["decided"])
     _record(locked, RemoteChange.Action.DECIDED, {path: decided[path] for path in paths}, by, now)
@@ -104,9 +108,9 @@ def _check(remote: Remote) -> None:
     if wrong is not None:
         problems["branch"] = wrong
     if bool(remote.username) != bool(remote.token_setting):
-        problems["username"] = "Give both a name and the setting with the token, or neither."
+        problems["username"] = _("Give both a name and the setting with the token, or neither.")
     if remote.pushes and not remote.token_setting:
-        problems["pushes"] = "Pushing needs an access token. Name the setting that holds it, or do not push."
+        problems["pushes"] = _("Pushing needs an access token. Name the setting that holds it, or do not push.")
     try:
         remote.full_clean()
     except ValidationError as error:
@@ -170,7 +174,9 @@ def import_request(
     parameters: dict[str, Any] = {"mode": mode}
     if upload is not None:
         if archive_kind(upload.name) is None:
-            raise ValidationError({"archive": f"{upload.name} is no .zip or .tar.gz file. Give one of these."})
+            raise ValidationError(
+                {"archive": _("%(name)s is no .zip or .tar.gz file. Give one of these.") % {"name": upload.name}}
+            )
         parameters["name"] = upload.name[:200]
         return _with_file(Transfer.Kind.IMPORT, upload, "archive", parameters, by, now)
     given = dict(address or {})
@@ -189,7 +195,12 @@ def document_request(*, by: User, now: datetime, upload: Any, name: str) -> Tran
     """Take a document into the installation's own documents, converted. Raises ValidationError by field."""
     if not upload.name.lower().endswith(READ_ENDINGS):
         kinds = ", ".join(READ_ENDINGS)
-        raise ValidationError({"document": f"{upload.name} is of a kind that cannot be read. Give one of: {kinds}."})
+        raise ValidationError(
+            {
+                "document": _("%(name)s is of a kind that cannot be read. Give one of: %(kinds)s.")
+                % {"name": upload.name, "kinds": kinds}
+            }
+        )
     name = name if name.lower().endswith((".md", ".txt")) else f"{name}.md"
     try:
         document_text(name, b"A name is tried.")
@@ -206,14 +217,19 @@ def export_request(*, by: User, now: datetime, kind: str, since: str, title: str
     """
     state = IndexState.objects.filter(pk=IndexState.ONLY).first()
     if state is None or not state.commit:
-        raise ValidationError("There is nothing in the taxonomy yet.")
+        raise ValidationError(_("There is nothing in the taxonomy yet."))
     parameters = {"kind": kind, "since": since, "since_title": title, "commit": state.commit}
     return _request(Transfer(kind=Transfer.Kind.EXPORT, person=by, created_at=now, parameters=parameters))
 
 
 def _with_file(kind: str, upload: Any, field: str, parameters: dict[str, Any], by: User, now: datetime) -> Transfer:
     if upload.size > LARGEST_UPLOAD:
-        raise ValidationError({field: f"{upload.name} is larger than {LARGEST_UPLOAD // 1_000_000} MB."})
+        raise ValidationError(
+            {
+                field: _("%(name)s is larger than %(value)s MB.")
+                % {"name": upload.name, "value": LARGEST_UPLOAD // 1_000_000}
+            }
+        )
     name = f"{uuid.uuid4().hex}.upload"
     with _open_new(name) as target:
         for chunk in upload.chunks():

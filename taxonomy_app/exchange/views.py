@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -95,7 +96,7 @@ def download(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     except FileNotFoundError:
         file = None
     if file is None:
-        raise Http404("This archive is not kept any more.")
+        raise Http404(_("This archive is not kept any more."))
     changed = "-changes" if made.parameters.get("since") else ""
     name = f"taxonomy-{made.parameters['commit'][:12]}{changed}.{made.parameters['kind']}"
     return FileResponse(file, as_attachment=True, filename=name, content_type="application/octet-stream")
@@ -202,7 +203,7 @@ def remote_add(request: HttpRequest) -> HttpResponse:
             add_errors(form, error)
         else:
             services.sync_request(remote=made, by=request.user, now=timezone.now())
-            messages.success(request, f"{made.name} was added and is being synchronised.")
+            messages.success(request, _("%(name)s was added and is being synchronised.") % {"name": made.name})
             return redirect(made)
     return render(request, "exchange/remote_add.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -219,7 +220,7 @@ def remote(request: HttpRequest, name: str) -> HttpResponse:
         except ValidationError as error:
             add_errors(form, error)
         else:
-            messages.success(request, "The settings were saved.")
+            messages.success(request, _("The settings were saved."))
             return redirect(shown)
     return _remote(request, Remote.objects.get(pk=shown.pk), form, 422 if form.errors else 200)
 
@@ -273,7 +274,7 @@ def remote_remove(request: HttpRequest, name: str) -> HttpResponse:
     """Forget a remote."""
     shown = get_object_or_404(Remote, name=name)
     services.remote_remove(remote=shown, by=request.user, now=timezone.now())
-    messages.success(request, f"{name} was removed. What came from there stays in the taxonomy.")
+    messages.success(request, _("%(name)s was removed. What came from there stays in the taxonomy.") % {"name": name})
     return redirect("exchange:home")
 
 

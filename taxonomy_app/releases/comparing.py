@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from taxonomy_app.releases.creation import items_from_json
 from taxonomy_app.releases.dashboard import benchmark_title
@@ -40,14 +41,14 @@ class ChangedLeaf:
     @property
     def how(self) -> str:
         if self.first is None:
-            return "only in the second"
+            return _("only in the second")
         if self.second is None:
-            return "only in the first"
+            return _("only in the first")
         if self.first.path != self.second.path:
-            return f"moved from {self.first.path}"
+            return _("moved from %(path)s") % {"path": self.first.path}
         if self.first.blob != self.second.blob:
-            return "its text was changed"
-        return "other seeds taught or held out"
+            return _("its text was changed")
+        return _("other seeds taught or held out")
 
 
 @dataclass(frozen=True)

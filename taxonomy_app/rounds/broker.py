@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -14,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from taxonomy_app.celery import app
+from workers.asking.specs import ASKING_QUEUE
 from workers.specs import RUN_STAGE_TASK, STAGE_QUEUE, StageReference, StageSpec, cancel_key
 
 log = logging.getLogger(__name__)
@@ -43,15 +45,16 @@ def redis_connection() -> redis.Redis:
 
 def stage_send(spec: StageSpec) -> bool:
     """Put an attempt into its queue. False if Redis does not answer: the reaper sends a new attempt later."""
+    name, queue = task_id(spec.reference), STAGE_QUEUE[spec.reference.kind]
+    return job_send(RUN_STAGE_TASK, spec.model_dump(mode="json"), queue=queue, name=name)
+
+
+def job_send(task: str, spec: dict[str, Any], *, queue: str, name: str) -> bool:
+    """Put a job for the GPU workers into ``queue``, to be found again under ``name``. False if Redis is away."""
     try:
-        app.send_task(
-            RUN_STAGE_TASK,
-            kwargs={"spec": spec.model_dump(mode="json")},
-            queue=STAGE_QUEUE[spec.reference.kind],
-            task_id=task_id(spec.reference),
-        )
+        app.send_task(task, kwargs={"spec": spec}, queue=queue, task_id=name)
     except (OperationalError, OSError, redis.RedisError):
-        log.exception("Redis does not answer; %s was not sent.", spec.reference)
+        log.exception("Redis does not answer; %s was not sent.", name)
         return False
     return True
 
@@ -68,10 +71,15 @@ def task_send(name: str, **arguments: str) -> bool:
 
 def stop_ask(references: Iterable[StageReference]) -> bool:
     """Ask attempts to stop as soon as they look. False if Redis does not answer: the reaper asks again."""
+    return stop_keys(cancel_key(reference) for reference in references)
+
+
+def stop_keys(keys: Iterable[str]) -> bool:
+    """As :func:`stop_ask`, by the keys that the attempts look at."""
     try:
         with redis_connection() as connection:
-            for reference in references:
-                connection.set(cancel_key(reference), "1", ex=CANCEL_SECONDS)
+            for key in keys:
+                connection.set(key, "1", ex=CANCEL_SECONDS)
     except redis.RedisError:
         log.exception("Redis does not answer; no attempt was asked to stop.")
         return False
@@ -98,7 +106,8 @@ def waiting_attempts() -> Waiting | None:
     """
     try:
         with redis_connection() as connection:
-            queued = [item for queue in sorted(set(STAGE_QUEUE.values())) for item in connection.lrange(queue, 0, -1)]
+            queues = sorted({*STAGE_QUEUE.values(), ASKING_QUEUE})
+            queued = [item for queue in queues for item in connection.lrange(queue, 0, -1)]
             taken = connection.hvals(_UNACKNOWLEDGED)
     except redis.RedisError:
         log.exception("Redis does not answer; its queues cannot be read.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.models import State, Submission
 from taxonomy_app.releases.forgetting import METRIC
@@ -19,11 +20,11 @@ from taxonomy_app.tree.models import Leaf, LeafQuerySet
 OPEN = (State.SUBMITTED, State.CHANGES_REQUESTED, State.CONFLICT, State.APPROVED)
 
 STATES = {
-    "open": "With open submissions",
-    "scored": "Scored by a release",
-    "unscored": "Not scored yet",
-    "forgotten": "Forgotten by the newest release",
-    "problem": "Cannot be used as it is",
+    "open": lazy("With open submissions"),
+    "scored": lazy("Scored by a release"),
+    "unscored": lazy("Not scored yet"),
+    "forgotten": lazy("Forgotten by the newest release"),
+    "problem": lazy("Cannot be used as it is"),
 }
 # What is not public until it is approved is not asked for by visitors either.
 FOR_PEOPLE_ONLY = frozenset({"open"})

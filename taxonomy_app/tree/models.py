@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.db import connections, models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.tree import full_text
 from taxonomy_app.tree.search_words import query_words
@@ -17,18 +18,18 @@ from workers.specs import LeafKind
 class Branch(models.TextChoices):
     """The three branches of the taxonomy, as the folders at its root are called."""
 
-    KNOWLEDGE = "knowledge", "Knowledge"
-    FOUNDATIONAL = "foundational_skills", "Foundational skills"
-    COMPOSITIONAL = "compositional_skills", "Compositional skills"
+    KNOWLEDGE = "knowledge", lazy("Knowledge")
+    FOUNDATIONAL = "foundational_skills", lazy("Foundational skills")
+    COMPOSITIONAL = "compositional_skills", lazy("Compositional skills")
 
 
 class Kind(models.TextChoices):
     """What a leaf teaches; the values are those of ``workers.specs.LeafKind``."""
 
-    KNOWLEDGE = LeafKind.KNOWLEDGE.value, "Knowledge"
-    GROUNDED = LeafKind.GROUNDED.value, "Grounded skill"
-    FREEFORM = LeafKind.FREEFORM.value, "Freeform skill"
-    FOUNDATIONAL = LeafKind.FOUNDATIONAL.value, "Foundational skill"
+    KNOWLEDGE = LeafKind.KNOWLEDGE.value, lazy("Knowledge")
+    GROUNDED = LeafKind.GROUNDED.value, lazy("Grounded skill")
+    FREEFORM = LeafKind.FREEFORM.value, lazy("Freeform skill")
+    FOUNDATIONAL = LeafKind.FOUNDATIONAL.value, lazy("Foundational skill")
 
 
 def words(name: str) -> str:
@@ -146,6 +147,8 @@ class Leaf(models.Model):
             models.Index(fields=["path"], name="tree_leaf_path_begins", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["kind", "path"], name="tree_leaf_kind"),
             models.Index(fields=["folder", "name"], condition=Q(removed_at__isnull=True), name="tree_leaf_folder"),
+            # What changed last; an import changes every leaf at one moment.
+            models.Index(fields=["-changed_at", "path"], condition=Q(removed_at__isnull=True), name="tree_leaf_newest"),
         ]
 
     def __str__(self) -> str:
@@ -169,10 +172,10 @@ class LeafVersion(models.Model):
     """One commit that touched a leaf, as a person is told of it: who, when, what. Read from git with the index."""
 
     class Kind(models.TextChoices):
-        ADDED = "added", "added the leaf"
-        MODIFIED = "modified", "changed the leaf"
-        MOVED = "moved", "moved the leaf"
-        REMOVED = "removed", "removed the leaf"
+        ADDED = "added", lazy("added the leaf")
+        MODIFIED = "modified", lazy("changed the leaf")
+        MOVED = "moved", lazy("moved the leaf")
+        REMOVED = "removed", lazy("removed the leaf")
 
     leaf = models.ForeignKey(Leaf, on_delete=models.CASCADE, related_name="versions")
     commit = models.CharField(max_length=64)

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Sum
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.models import Submission
 from taxonomy_app.people.models import User
@@ -20,9 +21,11 @@ from taxonomy_repo.attribution import AttributionEntry, read_attribution
 from taxonomy_repo.store import StoreProblem
 
 BRANCH_WORDS = {
-    Branch.KNOWLEDGE: "Facts with their source. Each leaf has a document, and questions that passages of it answer.",
-    Branch.FOUNDATIONAL: "Abilities that others rest on, such as counting or reading a table.",
-    Branch.COMPOSITIONAL: "Things to do with what one knows: write, summarise, explain, find in a text.",
+    Branch.KNOWLEDGE: lazy(
+        "Facts with their source. Each leaf has a document, and questions that passages of it answer."
+    ),
+    Branch.FOUNDATIONAL: lazy("Abilities that others rest on, such as counting or reading a table."),
+    Branch.COMPOSITIONAL: lazy("Things to do with what one knows: write, summarise, explain, find in a text."),
 }
 
 

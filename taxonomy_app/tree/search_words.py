@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -76,9 +77,11 @@ def distinct_words(texts: Iterable[str]) -> str:
     return found.encode()[:MOST_BYTES].decode("utf-8", "ignore").rpartition(" ")[0]
 
 
-def query_words(text: str) -> list[str]:
+# A page asks for the same words once for each of its rows.
+@lru_cache(maxsize=256)
+def query_words(text: str) -> tuple[str, ...]:
     """The distinct words of what somebody asks, at most ``MOST_WORDS``."""
-    return list(dict.fromkeys(words_in(text)))[:MOST_WORDS]
+    return tuple(dict.fromkeys(words_in(text)))[:MOST_WORDS]
 
 
 def has_all(words: Sequence[str], text: str) -> bool:
@@ -87,7 +90,8 @@ def has_all(words: Sequence[str], text: str) -> bool:
     return all((f" {word}" if is_beginning(word) else f" {word} ") in spaced for word in words)
 
 
-def finder(words: Sequence[str]) -> Callable[[str], Iterator[tuple[int, int]]]:
+@lru_cache(maxsize=256)
+def finder(words: tuple[str, ...]) -> Callable[[str], Iterator[tuple[int, int]]]:
     """A function that gives the start and end of each word of a text that was asked for (``query_words``)."""
     # Of a text without accents one expression finds all; any other is folded word by word.
     plain = [
@@ -117,7 +121,7 @@ def _is_meant(word: str, words: Sequence[str]) -> bool:
     )
 
 
-def mark_words(text: str, words: Sequence[str]) -> SafeString:
+def mark_words(text: str, words: tuple[str, ...]) -> SafeString:
     """The text, escaped, with the words that were asked for in ``<mark>`` elements."""
     parts: list[str] = []
     at = 0

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from taxonomy_app.tree.full_text import Field
 from taxonomy_app.tree.leaf_states import in_state
 from taxonomy_app.tree.models import Leaf, LeafQuerySet, Seed
-from taxonomy_app.tree.search_words import finder, has_all, mark_words, query_words, words_in
+from taxonomy_app.tree.search_words import finder, has_all, mark_words, query_words
 
 # More than these nobody reads; the page asks for another word instead.
 MOST_FOUND = 500
@@ -79,10 +79,11 @@ def search(wanted: Wanted, *, user: object) -> Found:
     fields: tuple[Field, ...] = ("place", "all")
     for field in fields:
         found = leaves.matching(wanted.words, author=wanted.author, field=field, most=most).order_by()
-        for key, path, about in found.values_list("pk", "path", "text__about")[: MOST_FOUND + 1]:
+        rows = found.values_list("pk", "path", "text__place", "text__about")
+        for key, path, place, about in rows[: MOST_FOUND + 1]:
             if key not in ranks:
                 # The index has the place's words apart from the task's; a leaf may have some in each.
-                in_task = has_all(words, f"{' '.join(words_in(path))} {about}")
+                in_task = field == "all" and has_all(words, f"{place} {about}")
                 ranks[key] = (0 if field == "place" else 1 if in_task else 2, path)
     keys = sorted(ranks, key=lambda key: ranks[key])
     return Found(keys[:MOST_FOUND], len(keys) > MOST_FOUND)
@@ -128,7 +129,7 @@ def excerpts(leaves: Iterable[Leaf], text: str) -> dict[int, SafeString]:
     return found
 
 
-def _excerpt(texts: Iterable[str], words: Sequence[str]) -> SafeString | None:
+def _excerpt(texts: Iterable[str], words: tuple[str, ...]) -> SafeString | None:
     find = finder(words)
     for text in texts:
         first = next(iter(find(text)), None)

@@ -95,7 +95,7 @@ def change_shown(leaf: Leaf, position: int, user: Any) -> ChangeShown:
     if before_reads and after_reads:
         comparison = leaf_compare(before, after)
     else:
-        unreadable = "The leaf after this change" if not after_reads else "The leaf before this change"
+        unreadable = "after" if not after_reads else "before"
     return ChangeShown(
         change=change,
         earlier=earlier,

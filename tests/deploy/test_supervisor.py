@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deploy import supervisor
 from deploy.supervisor import Supervisor
 from workers.environment import EnvironmentProblem
 
@@ -18,3 +19,16 @@ def test_a_port_that_is_none_is_one_sentence(port: str, monkeypatch: pytest.Monk
 def test_a_port_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDBED_PORT", "8011")
     assert Supervisor().port == 8011
+
+
+def test_as_many_processes_answer_pages_as_there_are_cores_or_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEEDBED_WEB_PROCESSES", raising=False)
+    for cores, processes in ((1, 1), (2, 2), (16, 4)):
+        monkeypatch.setattr(supervisor.os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert supervisor.read_web_processes() == processes
+    monkeypatch.setenv("SEEDBED_WEB_PROCESSES", "12")
+    assert supervisor.read_web_processes() == 12
+    for wrong in ("0", "1.5", "many", "65"):
+        monkeypatch.setenv("SEEDBED_WEB_PROCESSES", wrong)
+        with pytest.raises(EnvironmentProblem, match="SEEDBED_WEB_PROCESSES"):
+            supervisor.read_web_processes()

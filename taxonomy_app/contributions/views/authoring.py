@@ -13,7 +13,8 @@ Fields of the forms (all POST, with the CSRF token), for whoever drives these pa
     ``seed_examples[i].context`` and ``seed_examples[i].questions_and_answers[j].question`` / ``.answer``; i and j
     count from 0. Sources: ``attribution[i].title``, ``.link``, ``.revision``, ``.licence``, ``.creators``. For a new
     leaf ``path`` moves it. What is not posted stays as it was. ``put-back:`` with the number of an earlier save as the
-    action puts back what a button took out. ``overwrite`` with the version that is stored now replaces what another
+    action puts back what a button took out; ``ask``, ``ask:2`` and ``try`` save and then put questions to the models
+    (``asking.views``). ``overwrite`` with the version that is stored now replaces what another
     window saved meanwhile.
 ``contributions:draft_yaml``
     ``version``, ``text`` (the YAML) or the file ``file``, ``action`` as above (``save`` or ``submit``), or
@@ -38,6 +39,8 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from taxonomy_app.asking.shown import draft_panel
+from taxonomy_app.asking.views import asked_from_form
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.editor import LICENCES, editor_for
@@ -45,6 +48,9 @@ from taxonomy_app.contributions.forms import NewLeafForm
 from taxonomy_app.contributions.models import Draft, DraftSave, Kind, State, Submission
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
+from taxonomy_app.contributions.shown import open_suggestions
+from taxonomy_app.contributions.views.meanwhile import show_both
+from taxonomy_app.contributions.views.suggestions import answered_in_editor
 from taxonomy_app.people.permissions import signed_in
 from taxonomy_app.tree.models import Folder, Leaf
 from taxonomy_repo.conversion import MOST_BYTES_TO_CONVERT, converted
@@ -151,25 +157,38 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
             because=_because(request, action),
             now=timezone.now(),
         )
-    except ChangedMeanwhile as refused:
-        return _show_form(request, _as_posted(request, found), refused=refused, status=409)
+    except ChangedMeanwhile:
+        return show_both(request, draft_or_404(request, pk))
     except Refused as refused:
         return _show_form(request, _as_posted(request, found), refused=refused, status=422)
+    if action.startswith(("suggestion-accept:", "suggestion-decline:")):
+        return answered_in_editor(request, found, action)
+    ask_refused = asked_from_form(request, found, action)
+    if ask_refused:
+        return _show_form(request, found, ask_refused=ask_refused, status=422)
     return _after_save(request, found, action)
 
 
 def _show_form(
-    request: HttpRequest, found: Draft, *, refused: Refused | None = None, status: int = 200
+    request: HttpRequest,
+    found: Draft,
+    *,
+    refused: Refused | None = None,
+    ask_refused: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     files = services.draft_problems(found)
     context = {
         "draft": found,
         "editor": editor_for(found, files.problems),
+        "panel": draft_panel(found),
+        "ask_refused": ask_refused,
         "licences": LICENCES,
         "refused": refused.sentence if refused else "",
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
         "overtaken": isinstance(refused, ChangedMeanwhile),
         "removed": _removed(request, found),
+        "suggestions": open_suggestions(found.submission) if found.submission else [],
         "tab": "form",
     }
     return render(request, "contributions/draft.html", context, status=status)
@@ -278,6 +297,8 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
         return redirect("contributions:draft_submit", pk=found.pk)
     where = reverse("contributions:draft", args=[found.pk])
     name, _, place = action.partition(":")
+    if name in ("ask", "try"):
+        return redirect(f"{where}#asking")
     if name == "put-back":
         return redirect(f"{where}#seeds-title")
     if name == "seed-add":
@@ -362,10 +383,13 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
             else _because(request, action),
             now=timezone.now(),
         )
+    except ChangedMeanwhile as refused:
+        if upload is None:
+            return show_both(request, draft_or_404(request, pk))
+        return _show_yaml(request, found, documents.clean(text or ""), refused=refused, status=409)
     except Refused as refused:
-        status = 409 if isinstance(refused, ChangedMeanwhile) else 422
         kept = _text(found) if text is None else documents.clean(text)
-        return _show_yaml(request, found, kept, refused=refused, status=status)
+        return _show_yaml(request, found, kept, refused=refused, status=422)
     if upload is not None:
         unreadable = _unreadable(found)
         if unreadable:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from taxonomy_app.rounds import broker
 from taxonomy_app.rounds.code_version import code_version
@@ -121,7 +122,7 @@ def round_plan(
             except IntegrityError:  # another administrator took the number in this moment
                 continue
         else:
-            raise ValidationError("Several rounds were planned at the same moment. Try again.")
+            raise ValidationError(_("Several rounds were planned at the same moment. Try again."))
         outlines = _outlines(plan, choices, family_of(planned))
         planned.estimate = _estimate(plan, [*choices, *scored], outlines).as_json()
         planned.save(update_fields=["estimate"])
@@ -200,15 +201,17 @@ def leaf_choices(leaf_ids: Collection[UUID]) -> tuple[str, list[LeafChoice]]:
     """
     state = IndexState.objects.first()
     if state is None or not state.commit:
-        raise ValidationError("The taxonomy is empty. Approve a submission first.")
+        raise ValidationError(_("The taxonomy is empty. Approve a submission first."))
     if not leaf_ids:
-        raise ValidationError("Choose at least one leaf.")
+        raise ValidationError(_("Choose at least one leaf."))
     leaves = list(Leaf.objects.present().filter(leaf_id__in=leaf_ids).order_by("path"))
     if len(leaves) < len(set(leaf_ids)):
-        raise ValidationError("A chosen leaf is no longer in the taxonomy. Reload the page and choose again.")
+        raise ValidationError(_("A chosen leaf is no longer in the taxonomy. Reload the page and choose again."))
     for leaf in leaves:
         if leaf.problem or not leaf.seed_count:
-            raise ValidationError(f"{leaf.path} cannot be used: it has no readable seeds. Leave it out, or mend it.")
+            raise ValidationError(
+                _("%(path)s cannot be used: it has no readable seeds. Leave it out, or mend it.") % {"path": leaf.path}
+            )
     return state.commit, _choices(leaves)
 
 
@@ -370,7 +373,7 @@ def round_start(*, round: Round, actor: Any, now: datetime) -> None:  # noqa: A0
     with transaction.atomic():
         current = round_lock(round.pk)
         if current.state != RoundState.PLANNED:
-            raise ValidationError(f"{current} was started or discarded already.")
+            raise ValidationError(_("%(round)s was started or discarded already.") % {"round": current})
         _check_history(current)
         Round.objects.filter(pk=current.pk, state=RoundState.PLANNED).update(
             state=RoundState.RUNNING, started_at=now, prepare_asked_at=now
@@ -391,8 +394,11 @@ def _check_history(planned: Round) -> None:
         seen = history.get(leaf.leaf_id, SeedHistory())
         if seen.taught & set(leaf.held_out) or seen.held_out & set(leaf.taught):
             raise ValidationError(
-                f"Since this round was planned another one has shared out the seeds of {leaf.path} differently. "
-                "Plan again from this round, so that what is held out stays held out."
+                _(
+                    "Since this round was planned another one has shared out the seeds of %(path)s "
+                    "differently. Plan again from this round, so that what is held out stays held out."
+                )
+                % {"path": leaf.path}
             )
 
 
@@ -459,7 +465,7 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
             pin,
             reading.leaf,
             kind=LeafKind(row.kind),
-            documents=_documents(pin.path, reading.leaf.document) if pin.teaches else (),
+            documents=documents_of(pin.path, reading.leaf.document) if pin.teaches else (),
             data=data_pairs(taxonomy_store().read_blob(row.data_blob), f"{pin.path}/data.jsonl")
             if row.data_blob and pin.teaches
             else (),
@@ -468,7 +474,12 @@ def _read_planned_leaf(pin: LeafPin, row: RoundLeaf) -> PlannedLeaf:
         raise PlanProblem(str(error)) from error
 
 
-def _documents(path: str, reference: Any) -> list[Document]:
+def documents_of(path: str, reference: Any) -> list[Document]:
+    """The documents that a leaf refers to.
+
+    Raises:
+        PlanProblem: none of them is there, or one has no text.
+    """
     from taxonomy_app.tree.services import document_store
 
     if reference is None:

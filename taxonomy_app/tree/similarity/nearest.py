@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Max
+from django.utils.translation import gettext as _
 
 from taxonomy_app.tree.models import Leaf, LeafVector, takes_leaves
 from taxonomy_app.tree.similarity import embeddings, ngrams
@@ -93,7 +94,7 @@ def nearest_to_text(text: str, most: int = 8, *, ask_model: bool = True) -> tupl
         try:
             (vector,) = configured.vectors_of([text], timeout=embeddings.IMPATIENT)
         except embeddings.EmbeddingsProblem:
-            note = "The model that compares meanings does not answer just now: these were found by spelling."
+            note = _("The model that compares meanings does not answer just now: these were found by spelling.")
         else:
             return _leaves(_index(configured.source).nearest(vector, most)), note  # type: ignore[arg-type]  # of one source
     return _leaves(_index(ngrams.SOURCE).nearest(ngrams.profile_of(text), most)), note  # type: ignore[arg-type]  # likewise

@@ -24,7 +24,8 @@ from django.utils.translation import npgettext_lazy
 from taxonomy_app.tree.models import words
 from taxonomy_app.tree.search_words import mark_words, query_words
 from taxonomy_app.web import icons, states
-from taxonomy_app.web.markdown import rendered
+from taxonomy_app.web.markdown import has_markup, rendered
+from taxonomy_app.web.repository_words import code_words, field_words, said
 
 register = template.Library()
 
@@ -168,6 +169,12 @@ def markdown(text: str) -> SafeString:
 
 
 @register.filter
+def formatted(text: str) -> bool:
+    """Whether a text looks different once its Markdown and formulas are drawn."""
+    return has_markup(text)
+
+
+@register.filter
 def marked(text: str, words: str) -> SafeString:
     """The text with the words that were searched for marked."""
     return mark_words(str(text), query_words(words))
@@ -177,6 +184,24 @@ def marked(text: str, words: str) -> SafeString:
 def words_of(segment: str) -> str:
     """A folder's name as words: ``compositional_skills`` → ``Compositional skills``."""
     return words(str(segment))
+
+
+@register.filter(name="field_words")
+def field_words_of(label: str) -> str:
+    """The label of a compared field (taxonomy_repo.comparison) in the reader's language."""
+    return field_words(str(label))
+
+
+@register.filter(name="code_words")
+def code_words_of(code: str) -> str:
+    """A code of the workers (a filter, a phase, a kind of leaf) as words in the reader's language."""
+    return code_words(str(code))
+
+
+@register.filter(name="said")
+def said_of(sentence: str) -> str:
+    """A sentence of taxonomy_repo or of a worker in the reader's language, where it is known."""
+    return said(str(sentence)) if sentence else ""
 
 
 @register.simple_tag

@@ -61,8 +61,8 @@ def test_each_step_is_compared_with_the_one_before_it(leaf: Leaf) -> None:
     assert moved.moved
     assert moved.nothing_changed
     assert broken.comparison is None
-    assert broken.unreadable == "The leaf after this change"
-    assert removed.unreadable == "The leaf before this change"
+    assert broken.unreadable == "after"
+    assert removed.unreadable == "before"
     assert (changed.earlier, changed.later) == (added.change.version, sourced.change.version)
     assert removed.later is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -112,9 +113,11 @@ def content_words(text: str) -> list[str]:
     return [word for word in words if word not in _COMMON and (len(word) > 2 or word.isdigit())]
 
 
-def word_stems(text: str) -> set[str]:
+# Examples and sources come again in row after row.
+@functools.lru_cache(maxsize=1024)
+def word_stems(text: str) -> frozenset[str]:
     """Stems of all words of a text."""
-    return {word_stem(_normal(token)) for token in _TOKEN.findall(text)}
+    return frozenset(word_stem(_normal(token)) for token in _TOKEN.findall(text))
 
 
 def _normal(token: str) -> str:

@@ -1,0 +1,1 @@
+"""Asking the model and trying the teacher, while a contribution is written and when it is reviewed."""
