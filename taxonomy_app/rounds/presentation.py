@@ -216,19 +216,22 @@ def probe_rows(found: Any) -> list[tuple[str, str]]:
     """What was seen of a teacher (``workers.teacher.probe.Probe``) in words; nothing of what was not asked."""
     if not isinstance(found, dict):
         return []
-    schema = {True: "held to a schema", False: "in words, read tolerantly", None: ""}[found.get("structured")]
-    chats = "yes" if found.get("chats") else "no"
+    yes, no = _("yes"), _("no")
+    chats = yes if found.get("chats") else no
+    if found.get("chats") and found.get("structured") is not None:
+        chats = _("yes, held to a schema") if found["structured"] else _("yes, in words that are read tolerantly")
     rows = [
-        ("Prompted as", str(found.get("profile", ""))),
-        ("Answers conversations", f"{chats}, {schema}" if schema and found.get("chats") else chats),
-        ("Continues texts", "yes" if found.get("completes") else "no"),
-        ("Tells the probabilities of its words", "yes" if found.get("probabilities") else "no"),
-        ("Tells those of a text it is shown", "yes" if found.get("prompt_probabilities") else "no"),
+        (_("Prompted as"), str(found.get("profile", ""))),
+        (_("Answers conversations"), chats),
+        (_("Continues texts"), yes if found.get("completes") else no),
+        (_("Tells the probabilities of its words"), yes if found.get("probabilities") else no),
+        (_("Tells those of a text it is shown"), yes if found.get("prompt_probabilities") else no),
     ]
     if found.get("likelihood") is not None:
-        rows.append(("A right answer is likelier than a wrong one by", f"{found['likelihood']:.2f} nats a token"))
+        nats = _("%(nats)s nats a token") % {"nats": f"{found['likelihood']:.2f}"}
+        rows.append((_("A right answer is likelier than a wrong one by"), nats))
     if found.get("context_tokens"):
-        rows.append(("Longest text", f"{found['context_tokens']:,} tokens"))
+        rows.append((_("Longest text"), _("%(count)s tokens") % {"count": grouped(found["context_tokens"])}))
     return rows
 
 

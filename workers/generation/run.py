@@ -135,6 +135,8 @@ async def _generate(
             teacher = fitted(teacher, found)  # noqa: PLW2901  # the same one, as it can be used
             engine = _engine(order, parts, teacher, report)
             _check_room(order, engine, teacher, found)
+            # Only now: a teacher that does not do is looked at anew once it has been put right.
+            artifact.write_json(TEACHER, found)
             engine.resume()
             await engine.run()
     except TeacherProblem:
@@ -145,10 +147,7 @@ async def _generate(
 
 
 async def _probed(order: Order, artifact: Artifact, teacher: Teacher) -> Probe:
-    """What the teacher can do: found out once for this generation, and kept with it.
-
-    A teacher put right after a failure is looked at anew: only one that went with its profile is remembered.
-    """
+    """What the teacher can do: found out once for this generation, as long as it is the same teacher."""
     if artifact.exists(TEACHER):
         kept = Probe.model_validate(artifact.read_json(TEACHER))
         if (kept.model, kept.profile, kept.url) == (
@@ -157,10 +156,7 @@ async def _probed(order: Order, artifact: Artifact, teacher: Teacher) -> Probe:
             order.teacher.url or "",
         ):
             return kept
-    found = await probe(teacher, order.teacher)
-    fitted(teacher, found)
-    artifact.write_json(TEACHER, found)
-    return found
+    return await probe(teacher, order.teacher)
 
 
 def _check_room(order: Order, engine: Engine, teacher: Teacher, found: Probe) -> None:

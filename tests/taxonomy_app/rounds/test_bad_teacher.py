@@ -100,7 +100,9 @@ def test_it_is_one_sentence_on_the_rounds_page_and_the_round_goes_on_once_put_ri
         assert services.round_prepare(round_id=planned.pk, now=NOW)
         if not bad.down:
             fail(fake_broker, tmp_path)
-    if bad.down:
+    while bad.down and Round.objects.get(pk=planned.pk).state == RoundState.RUNNING:
+        # One that cannot be reached may come back: it is tried a few times before a person is asked.
+        assert len(fake_broker.specs) <= 5
         fail(fake_broker, tmp_path)
     failed = Round.objects.get(pk=planned.pk)
     assert failed.state == RoundState.FAILED

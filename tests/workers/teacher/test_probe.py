@@ -95,7 +95,7 @@ def test_a_context_too_small_for_a_leafs_prompt_is_told_before_anything_is_asked
     assert message.startswith("The teacher takes 300 tokens, and a prompt of the leaf ")
     assert "longer context" in advice
     # Served with a longer one, the same generation goes on: what was seen before is not believed any more.
-    with FakeTeacher(context=8192) as server:
+    with FakeTeacher(context=8192, port=server.port) as server:
         summary, _ = generated(tmp_path, server)
     assert summary["teacher"]["context_tokens"] == 8192
 
