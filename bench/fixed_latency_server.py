@@ -50,8 +50,9 @@ class Slots:
         self.since = time.monotonic()
         self.area = 0.0
         self.most_waiting = 0
-        # Busy slots on average in each second since the first request.
+        # In each second since the first request: busy slots on average, and tokens of the replies that were done.
         self.seconds: list[float] = []
+        self.tokens: list[int] = []
 
     def mark(self) -> None:
         now = time.monotonic()
@@ -86,6 +87,9 @@ class Slots:
     def _finished(self, job: Job) -> None:
         self.mark()
         self.busy -= 1
+        second = int(self.since - (self.begun or self.since))
+        self.tokens.extend([0] * (second + 1 - len(self.tokens)))
+        self.tokens[second] += job.tokens
         self._start()
         job.request.reply_done()
 
@@ -97,6 +101,7 @@ class Slots:
             "mean_busy_slots": round(self.area / elapsed, 2) if elapsed else 0.0,
             "most_waiting": self.most_waiting,
             "seconds": round(elapsed, 3),
+            "completion_tokens_each_second": self.tokens,
             "busy_slots_each_second": [round(value, 1) for value in self.seconds],
         }
 

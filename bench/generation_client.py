@@ -1,10 +1,17 @@
-"""How much of a server's capacity generation uses, against a bare load generator on the same server.
+"""How much of a server's capacity generation uses, against a bare load generator on the same server; and its memory.
 
-A server of fixed latency answers at once what is asked at once; 32 requests are kept in flight by each side in turn,
-interleaved, medians of the rounds. Generation does all that it does in a round: plan, prompts, two steps a row,
-filters, near-duplicates, parts. Also told: how much memory it held at a fifth of the samples and at the end.
+Generation does all that it does in a round: plan, prompts, three steps a row (question, answer, a judge that was tried
+first), filters, near-duplicates, parts. The requests that it sends are written down, and the bare side sends the same
+again, from a list, with nothing but aiohttp: so both ask for the same tokens. Both run in turn in this process, at each
+number of requests in flight (the server has as many slots), on a server of fixed latency in a process of its own.
+Compared are completion tokens a second as the server counts them, without the first and the last tenth of each run;
+and, for the record, over the whole run, at whose end the last rows take their steps and nothing follows them.
 
-Prints one line of JSON; its exit status is 1 where generation gets less than 95 % of the bare rate.
+``--memory``: instead of that, how much memory generation holds at so many samples, in one run: nothing is sent over
+a network then, the same answers are given at once in this process.
+
+Prints one line of JSON; its exit status is 1 where generation gets less than 95 % of the bare rate, or where memory
+grows by more than a tenth from the first of the given numbers of samples to the last.
 """
 
 from __future__ import annotations
@@ -13,21 +20,22 @@ import argparse
 import asyncio
 import gc
 import json
-import logging
-import socket
+import math
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import aiohttp
 import psutil
-from aiohttp import web
 
+from bench.fixed_latency_server import MODEL, Server, answered, running
+from bench.plausible_answers import PlausibleAnswers
 from workers.artifacts import ArtifactStore
 from workers.environment import shared_settings
 from workers.generation.run import Order, generate
@@ -41,159 +49,218 @@ from workers.specs import (
     SeedPair,
     TeacherReference,
 )
+from workers.teacher.client import TeacherClient
 
 LEAST_SHARE = 0.95
+MOST_GROWTH = 1.1
+# Requests that the bare side sends again and again.
+MOST_RECORDED = 20_000
+SAMPLES_OF_A_LEAF = 500
+# Question, answer, judge.
+REQUESTS_OF_A_ROW = 3
+SUBJECTS = ("harbour", "orchard", "library", "workshop", "railway", "kitchen", "archive", "meadow")
+
+Recorded = list[tuple[str, bytes]]
 
 
-def serve(port: int, latency: float) -> None:
-    """Answer every request after ``latency`` seconds with words that no other answer has."""
-    count = 0
-    names = ("alder", "birch", "cedar", "elder", "fir", "gorse", "hazel", "ivy", "juniper", "kelp", "larch", "maple")
-
-    async def answer(request: web.Request) -> web.Response:
-        nonlocal count
-        count += 1
-        number = count
-        body = await request.json()
-        await asyncio.sleep(latency)
-        words = " ".join(names[(number * 2654435761 >> shift) % len(names)] for shift in range(0, 48, 4))
-        field = "question" if '{"question": "..."}' in body["messages"][-1]["content"] else "answer"
-        # With some of the leaf's common words, as any row in its language has them.
-        content = json.dumps({field: f"Write a note about the {words} {number}"})
-        choice = {"message": {"content": content}, "finish_reason": "stop"}
-        return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 300, "completion_tokens": 20}})
-
-    async def models(_request: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": "teacher"}]})
-
-    logging.disable()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", answer)
-    app.router.add_get("/v1/models", models)
-    web.run_app(app, host="127.0.0.1", port=port, print=None, access_log=None)
+def leaves_of(count: int) -> tuple[PlannedLeaf, ...]:
+    """Leaves of a freeform skill with eight seeds each."""
+    found = []
+    for number in range(count):
+        pairs = [
+            (
+                f"Write a note about the {subject} of place {number}, as a neighbour would, in one line.",
+                f"Dear all, in place {number} the {subject} is open again for the people of the village.",
+            )
+            for subject in SUBJECTS
+        ]
+        found.append(
+            PlannedLeaf(
+                leaf_id=f"leaf-{number}",
+                path=f"compositional_skills/notes_{number}",
+                kind=LeafKind.FREEFORM,
+                blob="b",
+                task_description="Write a short note about a subject.",
+                seeds=tuple(SeedPair(fingerprint=seed_fingerprint(q), question=q, answer=a) for q, a in pairs),
+            )
+        )
+    return tuple(found)
 
 
-async def bare(url: str, requests: int, in_flight: int, body: dict[str, object]) -> float:
-    """Requests a second of nothing but aiohttp."""
-    left = iter(range(requests))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def ask() -> None:
-            for _ in left:
-                async with session.post(f"{url}/chat/completions", json=body) as answer:
-                    await answer.json()
-
-        begun = time.monotonic()
-        await asyncio.gather(*(ask() for _ in range(in_flight)))
-        return requests / (time.monotonic() - begun)
-
-
-def leaf() -> PlannedLeaf:
-    texts = [f"Write a note about subject {n} of the list, as a neighbour would, in one line." for n in range(8)]
-    return PlannedLeaf(
-        leaf_id="leaf",
-        path="compositional_skills/notes",
-        kind=LeafKind.FREEFORM,
-        blob="b",
-        task_description="Write a short note about a subject.",
-        seeds=tuple(
-            SeedPair(fingerprint=seed_fingerprint(t), question=t, answer=f"Dear all, about that: {t}") for t in texts
+def order_of(url: str, samples: int, in_flight: int) -> Order:
+    each = min(samples, SAMPLES_OF_A_LEAF)
+    return Order(
+        leaves_of(-(-samples // each)),
+        GenerationRecipe(samples_per_leaf=each, attempts_factor=3.0, max_answer_tokens=256),
+        TeacherReference(
+            source="endpoint",
+            url=url,
+            model=ModelReference(name=MODEL),
+            max_in_flight=in_flight,
+            profile="generic-instruct",
         ),
+        1,
     )
 
 
-def generation(url: str, samples: int, in_flight: int, folder: Path) -> tuple[float, float, float]:
-    """Requests a second of a whole generation, and its memory in MB at a fifth of the samples and at the end."""
+def generation(order: Order, folder: Path, report: Callable[[Progress], None]) -> dict[str, Any]:
     settings = shared_settings({"SEEDBED_VAR": str(folder)})
     artifact = ArtifactStore(settings.artifacts_url).artifact(f"made-{time.monotonic_ns()}")
-    teacher = TeacherReference(
-        source="endpoint",
-        url=url,
-        model=ModelReference(name="teacher"),
-        max_in_flight=in_flight,
-        profile="generic-instruct",
-    )
-    recipe = GenerationRecipe(samples_per_leaf=samples // 10, attempts_factor=3.0, judge=False)
-    leaves = tuple(
-        leaf().model_copy(update={"leaf_id": f"leaf-{n}", "path": f"compositional_skills/notes_{n}"}) for n in range(10)
-    )
-    process, memory = psutil.Process(), []
+    return generate(order, artifact, settings=settings, store=None, log_file=folder / "log", report=report)
+
+
+# -- the rate
+
+
+async def bare(url: str, recorded: Recorded, count: int, in_flight: int) -> None:
+    """``count`` requests with nothing but aiohttp."""
+    left = iter(range(count))
+    headers = {"Content-Type": "application/json"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:
+
+        async def ask() -> None:
+            for number in left:
+                route, body = recorded[number % len(recorded)]
+                async with session.post(url + route, data=body) as answer:
+                    await answer.json()
+
+        await asyncio.gather(*(ask() for _ in range(in_flight)))
+
+
+def steady(stats: dict[str, Any], latency: float) -> float:
+    """Completion tokens a second without the beginning and the end of a run.
+
+    Left out at either end are a tenth of the run, and at least the time that a row's requests take one after another.
+    """
+    counts = stats["completion_tokens_each_second"]
+    edge = max(len(counts) // 10, math.ceil(REQUESTS_OF_A_ROW * latency) + 1)
+    middle = counts[edge : len(counts) - edge]
+    if len(middle) < edge:
+        raise SystemExit("the run is too short to tell anything: give more --seconds or less --latency")
+    return sum(middle) / len(middle)
+
+
+def rates(stats: dict[str, Any], latency: float) -> dict[str, float]:
+    return {
+        "completion_tokens_per_second": steady(stats, latency),
+        "over_the_whole_run": stats["completion_tokens"] / stats["seconds"],
+        "replies_per_second": stats["replies"] / stats["seconds"],
+        "busy_slots": stats["mean_busy_slots"],
+        "seconds": stats["seconds"],
+    }
+
+
+def compared(server: Server, in_flight: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Both sides at one number of requests in flight."""
+    # One row in seven is dropped: samples for about so many seconds.
+    samples = max(int(in_flight / options.latency * options.seconds * 6 / 7 / REQUESTS_OF_A_ROW), 24)
+    recorded: Recorded = []
+    found: dict[str, list[dict[str, float]]] = {"bare": [], "generation": []}
+    tried = TeacherClient._tried
+
+    async def noted(client: TeacherClient, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        if len(recorded) < MOST_RECORDED:
+            recorded.append((route, json.dumps(body).encode()))
+        return await tried(client, route, body)
+
+    with tempfile.TemporaryDirectory() as folder:
+        order = order_of(server.url, samples, in_flight)
+        for number in range(options.rounds):
+            TeacherClient._tried = noted if number == 0 else tried  # type: ignore[method-assign]
+            server.reset()
+            try:
+                summary = generation(order, Path(folder), lambda _progress: None)
+            finally:
+                TeacherClient._tried = tried  # type: ignore[method-assign]
+            if summary["empty_leaves"]:
+                raise SystemExit(f"leaves were left empty: {summary['dropped']}")
+            found["generation"].append(rates(server.stats(), options.latency))
+            server.reset()
+            asyncio.run(bare(server.url, recorded, summary["requests"], in_flight))
+            found["bare"].append(rates(server.stats(), options.latency))
+            print(in_flight, {side: each[-1] for side, each in found.items()}, file=sys.stderr)
+    medians = {
+        side: {name: round(statistics.median(each[name] for each in runs), 2) for name in runs[0]}
+        for side, runs in found.items()
+    }
+    ours, theirs = medians["generation"], medians["bare"]
+    return {
+        "in_flight": in_flight,
+        "samples": samples,
+        **medians,
+        "share": round(ours["completion_tokens_per_second"] / theirs["completion_tokens_per_second"], 4),
+        "share_of_the_whole_run": round(ours["over_the_whole_run"] / theirs["over_the_whole_run"], 4),
+    }
+
+
+# -- memory
+
+
+def memory(marks: list[int], in_flight: int) -> dict[str, Any]:
+    """Resident megabytes at each of the given numbers of samples, and when all files are written."""
+    order = order_of("http://127.0.0.1:9/v1", marks[-1], in_flight)
+    answers = PlausibleAnswers([(pair.question, pair.answer) for leaf in order.leaves for pair in leaf.seeds])
+    process, seen = psutil.Process(), {}
+
+    class AtOnce(TeacherClient):
+        async def check(self) -> None:
+            """There is nobody to ask."""
+
+        async def _tried(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+            await asyncio.sleep(0)
+            # What is counted of identical prompts is the answers' memory, not generation's.
+            answers._asked.clear()
+            found: dict[str, Any] = json.loads(answered(route.startswith("/chat"), body, answers, {})[0])
+            return found
 
     def report(progress: Progress) -> None:
-        if progress.done >= progress.total / 5:
-            memory.append(process.memory_info().rss / 1e6)
+        for mark in marks:
+            if mark not in seen and progress.done >= mark * 0.98:
+                gc.collect()
+                seen[mark] = round(process.memory_info().rss / 1e6, 1)
+                print(mark, seen[mark], round(time.monotonic() - begun), file=sys.stderr, flush=True)
 
-    gc.collect()
-    summary = generate(
-        Order(leaves, recipe, teacher, 1),
-        artifact,
-        settings=settings,
-        store=None,
-        log_file=folder / "log",
-        report=report,
-    )
-    print(summary["mean_in_flight"], summary["seconds"], file=sys.stderr)
-    if summary["samples"] != samples // 10 * 10:
-        raise SystemExit(f"only {summary['samples']} samples were made: {summary['dropped']}")
-    return summary["requests"] / summary["seconds"], memory[0], memory[-1]
+    from workers.teacher import connection
+
+    kept, connection.TeacherClient = connection.TeacherClient, AtOnce  # type: ignore[misc]
+    begun = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            summary = generation(order, Path(folder), report)
+    finally:
+        connection.TeacherClient = kept  # type: ignore[misc]
+    growth = seen[marks[-1]] / seen[marks[0]]
+    return {
+        "samples": summary["samples"],
+        "seconds": round(time.monotonic() - begun, 1),
+        "megabytes_at": {str(mark): size for mark, size in seen.items()},
+        "megabytes_at_the_end": round(process.memory_info().rss / 1e6, 1),
+        "growth": round(growth, 3),
+        "most_growth": MOST_GROWTH,
+        "ok": growth <= MOST_GROWTH,
+    }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", type=int, metavar="PORT", help="be the server (used by the benchmark itself)")
-    parser.add_argument("--latency", type=float, default=0.2)
-    parser.add_argument("--in-flight", type=int, default=32)
-    parser.add_argument("--samples", type=int, default=1500)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    if given.serve:
-        serve(given.serve, given.latency)
-        return 0
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/v1"
-    server = subprocess.Popen([sys.executable, __file__, "--serve", str(port), "--latency", str(given.latency)])
-    body = {"model": "teacher", "messages": [{"role": "user", "content": "x " * 600 + 'JSON: {"question": "..."}'}]}
-    rates: dict[str, list[float]] = {"bare": [], "generation": []}
-    memory: list[tuple[float, float]] = []
-    try:
-        for _ in range(100):
-            try:
-                asyncio.run(bare(url, given.in_flight, given.in_flight, body))  # the warm-up, too
-                break
-            except aiohttp.ClientConnectorError:
-                time.sleep(0.1)
-        with tempfile.TemporaryDirectory() as folder:
-            for _ in range(given.rounds):
-                rates["bare"].append(asyncio.run(bare(url, 2 * given.samples, given.in_flight, body)))
-                rate, early, late = generation(url, given.samples, given.in_flight, Path(folder))
-                rates["generation"].append(rate)
-                memory.append((early, late))
-    finally:
-        server.terminate()
-        server.wait()
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    share = medians["generation"] / medians["bare"]
-    print(
-        json.dumps(
-            {
-                "benchmark": "generation_client",
-                "in_flight": given.in_flight,
-                "latency_seconds": given.latency,
-                "samples": given.samples,
-                "ideal_requests_per_second": round(given.in_flight / given.latency, 1),
-                "bare_requests_per_second": round(medians["bare"], 1),
-                "generation_requests_per_second": round(medians["generation"], 1),
-                "share": round(share, 4),
-                "least_share": LEAST_SHARE,
-                "memory_megabytes_at_a_fifth": round(statistics.median(first for first, _ in memory), 1),
-                "memory_megabytes_at_the_end": round(statistics.median(last for _, last in memory), 1),
-                "ok": share >= LEAST_SHARE,
-            }
-        )
-    )
-    return 0 if share >= LEAST_SHARE else 1
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[8, 64, 512])
+    parser.add_argument("--latency", type=float, default=0.5, help="seconds that a reply takes")
+    parser.add_argument("--seconds", type=float, default=25.0, help="about how long one side runs at each number")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--memory", type=int, nargs="+", metavar="SAMPLES", help="measure memory at these, rising")
+    options = parser.parse_args()
+    if options.memory:
+        told = memory(sorted(options.memory), options.in_flight[-1])
+        print(json.dumps({"benchmark": "generation_memory", **told}))
+        return 0 if told["ok"] else 1
+    levels = []
+    for in_flight in options.in_flight:
+        with running(slots=in_flight, latency=options.latency) as server:
+            levels.append(compared(server, in_flight, options))
+    ok = all(level["share"] >= LEAST_SHARE for level in levels)
+    facts = {"latency_seconds": options.latency, "rounds": options.rounds, "least_share": LEAST_SHARE}
+    print(json.dumps({"benchmark": "generation_client", **facts, "levels": levels, "ok": ok}))
+    return 0 if ok else 1
 
 
 if __name__ == "__main__":

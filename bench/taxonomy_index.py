@@ -160,6 +160,12 @@ def database(var: Path) -> Iterator[str]:
         teardown_databases(made, verbosity=0)
 
 
+def processor_seconds() -> float:
+    """What this process and those that it started and that have ended have used of the processors."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 def run(var: Path) -> dict[str, object]:
     with database(var) as vendor:
         from taxonomy_app.tree import services
@@ -169,9 +175,9 @@ def run(var: Path) -> dict[str, object]:
         store, documents = services.taxonomy_store(), services.document_store()
         bytes_each = fill(store, documents)
         now = START + timedelta(days=2)
-        started, used = time.perf_counter(), time.process_time()
+        started, used = time.perf_counter(), processor_seconds()
         result = services.index_update(now=now)
-        from_nothing, on_processor = time.perf_counter() - started, time.process_time() - used
+        from_nothing, on_processor = time.perf_counter() - started, processor_seconds() - used
         complete = result.leaves_written == Row.objects.present().count() == LEAVES
         complete = complete and not Row.objects.exclude(problem="").exists()
         complete = complete and Seed.objects.count() == LEAVES * SEEDS * 3 // 2

@@ -28,6 +28,8 @@ from taxonomy_repo.repository import Repository
 NAMESPACE = uuid.UUID("5eedbed0-0000-5000-8000-7461786f6e6f")
 CACHE_FILE = "seedbed-identities.json"
 CACHE_FORMAT = 1
+# So many commits are worked out again sooner than their outcome is written for a taxonomy of any size.
+_FEW_COMMITS = 10
 
 # A leaf's files as (qna, attribution, data) blobs.
 Files = tuple[str, str | None, str | None]
@@ -164,9 +166,8 @@ def identities(repository: Repository, commit: str) -> Identities:
         steps.append(step)
     for step in reversed(steps):
         advance(repository, start, step)
-    # Remember only what moves forward: looking at an old commit must not throw a newer answer away.
-    if steps and (cached_at is None or start is known or not _contains(repository, cached_at, commit)):
-        _save(repository, commit, start)
+    if cached_at is None or start is not known or len(steps) > _FEW_COMMITS:
+        _remember(repository, cached_at, commit, start)
     return start
 
 
@@ -186,6 +187,12 @@ def place_of(repository: Repository, commit: str, leaf: str) -> tuple[str, bool]
     return next(((path, False) for path, (name, _) in found.gone.items() if name == wanted), None)
 
 
+def _remember(repository: Repository, cached_at: str | None, commit: str, found: Identities) -> None:
+    """Remember only what moves forward: looking at an old commit must not throw a newer answer away."""
+    if cached_at is None or not _contains(repository, cached_at, commit):
+        _save(repository, commit, found)
+
+
 def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
     return repository.git.get(commit) is not None and repository.contains(commit, ancestor)
 
@@ -196,6 +203,8 @@ def walk(repository: Repository, since: str | None, until: str) -> Iterator[tupl
     at = Identities() if since is None else identities(repository, since)
     for commit in reversed(commits):
         yield commit, advance(repository, at, commit)
+    if len(commits) > _FEW_COMMITS or (since is None and commits):
+        _remember(repository, _load(repository)[0], until, at)
 
 
 def advance(repository: Repository, at: Identities, commit: pygit2.Commit) -> list[LeafStep]:
@@ -242,7 +251,9 @@ def _save(repository: Repository, commit: str, found: Identities) -> None:
     try:
         descriptor, name = tempfile.mkstemp(prefix=".seedbed-", dir=repository.path)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(saved, file, separators=(",", ":"))
+            file.write(
+                json.dumps(saved, separators=(",", ":"))
+            )  # in C; to write piece by piece takes ten times as long
         os.replace(name, repository.path / CACHE_FILE)
     except OSError:
         return  # it is only a cache: the next one works it out again

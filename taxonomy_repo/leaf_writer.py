@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import re
 
-from taxonomy_repo.leaf import CURRENT_VERSION, KnowledgeSeed, Leaf, SeedExample, UnwritableText
+from taxonomy_repo.leaf import (
+    CURRENT_VERSION,
+    DocumentReference,
+    KnowledgeSeed,
+    Leaf,
+    QuestionAnswer,
+    Seed,
+    SeedExample,
+    UnwritableText,
+)
 
 LINE_WIDTH = 100
 
@@ -43,15 +52,7 @@ def leaf_text(leaf: Leaf) -> str:
         lines += _entry("domain", leaf.domain, 0, "domain")
         lines += _entry("document_outline", leaf.document_outline, 0, "document_outline")
         if leaf.document is not None:
-            lines.append("document:")
-            lines += _entry("repo", leaf.document.repo, 2, "document.repo")
-            lines += _entry("commit", leaf.document.commit, 2, "document.commit")
-            if leaf.document.patterns:
-                lines.append("  patterns:")
-                for index, pattern in enumerate(leaf.document.patterns):
-                    lines += text_lines("    - ", pattern, 6, f"document.patterns[{index}]")
-            else:
-                lines.append("  patterns: []")
+            lines += document_lines(leaf.document)
     else:
         lines += _entry("task_description", leaf.task_description, 0, "task_description")
     if not leaf.seed_examples:
@@ -64,9 +65,32 @@ def leaf_text(leaf: Leaf) -> str:
                     f"seed_examples[{index}]",
                     "Seeds of knowledge (a context with pairs) and of skills cannot stand in one leaf.",
                 )
-            block = _knowledge_seed(seed, index) if isinstance(seed, KnowledgeSeed) else _skill_seed(seed, index)
-            lines += _as_item(block, 2)
+            lines += seed_lines(seed, index)
     return "\n".join(lines) + "\n"
+
+
+def document_lines(document: DocumentReference) -> list[str]:
+    """The key ``document`` with what belongs below it."""
+    lines = ["document:", *_entry("repo", document.repo, 2, "document.repo")]
+    lines += _entry("commit", document.commit, 2, "document.commit")
+    if not document.patterns:
+        return [*lines, "  patterns: []"]
+    lines.append("  patterns:")
+    for index, pattern in enumerate(document.patterns):
+        lines += text_lines("    - ", pattern, 6, f"document.patterns[{index}]")
+    return lines
+
+
+def seed_lines(seed: Seed, index: int) -> list[str]:
+    """A seed as an item of the list, its hyphen at column 2."""
+    block = _knowledge_seed(seed, index) if isinstance(seed, KnowledgeSeed) else _skill_seed(seed, index)
+    return _as_item(block, 2)
+
+
+def pair_lines(pair: QuestionAnswer, place: str | int) -> list[str]:
+    """A pair of a knowledge seed as an item of its list, its hyphen at column 6."""
+    block = _entry("question", pair.question, 8, f"{place}.question")
+    return _as_item(block + _entry("answer", pair.answer, 8, f"{place}.answer"), 6)
 
 
 def _skill_seed(seed: SeedExample, index: int) -> list[str]:
@@ -83,9 +107,7 @@ def _knowledge_seed(seed: KnowledgeSeed, index: int) -> list[str]:
         return [*lines, "    questions_and_answers: []"]
     lines.append("    questions_and_answers:")
     for number, pair in enumerate(seed.questions_and_answers):
-        place = f"{field}.questions_and_answers[{number}]"
-        block = _entry("question", pair.question, 8, f"{place}.question")
-        lines += _as_item(block + _entry("answer", pair.answer, 8, f"{place}.answer"), 6)
+        lines += pair_lines(pair, f"{field}.questions_and_answers[{number}]")
     return lines
 
 

@@ -41,6 +41,8 @@ MERGE = "tag:yaml.org,2002:merge"
 
 # What YAML 1.1 lets a text hold as it is (section 5.1, c-printable), turned round.
 UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The ASCII among it, as bytes: what is left of a file without these is looked for, and mostly there is nothing.
+_PRINTABLE_ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
 # What the sign of a name looks like: it follows nothing that could be part of a word. Texts may have it too.
 _NAME_SIGN = re.compile(r"[&*](?<![0-9A-Za-z*&].)[0-9A-Za-z_-]")
 
@@ -127,13 +129,14 @@ def node_place(node: Node) -> Place:
 
 def node_lines(node: Node) -> tuple[int, int]:
     """First and last line of a node, counting from 1; blank lines after it are not part of it."""
-    first = node.start_mark.line + 1
+    first: int = node.start_mark.line + 1
     # A block collection ends where the next token starts, so its last value tells where its text ends.
-    while isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
+    while not isinstance(node, ScalarNode) and not node.flow_style and node.value:
         last_child = node.value[-1]
         node = last_child[1] if isinstance(last_child, tuple) else last_child
-    last = node.end_mark.line + (1 if node.end_mark.column > 0 else 0)
-    return first, max(first, last)
+    end = node.end_mark
+    last: int = end.line + 1 if end.column else end.line
+    return (first, last) if last > first else (first, first)
 
 
 def merged_pairs(node: MappingNode) -> tuple[list[tuple[Node, Node]], ScalarNode | None]:
@@ -190,7 +193,7 @@ def read_source(data: bytes) -> YamlSource:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         message = "Lines end in the manner of Windows. It does no harm; saving here changes it."
         problems.append(Problem("line-ends", "info", message, line))
-    unprintable = UNPRINTABLE.search(text)
+    unprintable = UNPRINTABLE.search(text) if data.translate(None, _PRINTABLE_ASCII) else None
     if unprintable is not None:
         place = _place(text, unprintable.start())
         message = f"There is a control character (U+{ord(unprintable.group()):04X}) here. Remove it."
@@ -226,7 +229,8 @@ def _compose(text: str, problems: list[Problem]) -> Node | None:
             problems.append(problem)
             return None
     # Both need the tokens, which most leaves can do without.
-    has_tab, may_have_name = "\t" in text, _NAME_SIGN.search(text) is not None
+    has_tab = "\t" in text
+    may_have_name = ("&" in text or "*" in text) and _NAME_SIGN.search(text) is not None
     if has_tab or may_have_name:
         tokens = _tokens(text, until=None if broken is None else _mark_of(broken))
         tab = _tab_between(text, tokens) if has_tab else None

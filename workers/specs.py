@@ -277,6 +277,15 @@ class LeafPin(Strict):
     teaches: bool = True
 
 
+class PipelinePin(Strict):
+    """How samples come to be: a pipeline's whole file with its name, version and the hash of its content."""
+
+    name: str
+    version: str
+    hash: str
+    text: str
+
+
 class RoundPlan(Strict):
     """Everything that decides what a round does. Its hash names the round's data plan."""
 
@@ -285,6 +294,8 @@ class RoundPlan(Strict):
     teacher: TeacherReference
     student: ModelReference
     recipe: Recipe
+    # None in plans from before pipelines were files: the shipped one.
+    pipeline: PipelinePin | None = None
     random_seed: int = Field(ge=0, lt=2**31)
     code_version: str
 
@@ -384,6 +395,7 @@ class Message(Strict):
 class SampleMetadata(Strict):
     """Where a sample came from. ``origin``: generated, seed, document, foundational, general, earlier release.
 
+    ``pipeline`` is what generated it by name, with its version and the hash of its content.
     ``span`` is (document name, first character, last character + 1) of the chunk that the teacher was shown.
     """
 
@@ -392,6 +404,7 @@ class SampleMetadata(Strict):
     origin: Literal["generated", "seed", "document", "foundational", "general", "earlier_release", "imported"]
     length: Literal["short", "long"] = "short"
     pipeline: str = ""
+    pipeline_version: str = ""
     pipeline_hash: str = ""
     seeds: tuple[str, ...] = ()
     span: tuple[str, int, int] | None = None

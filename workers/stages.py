@@ -131,6 +131,13 @@ def write_plan(
     artifact.finish(kind=kind, spec={"plan_hash": plan.hash}, code_version=plan.code_version)
 
 
+def _pipeline_facts(spec: StageSpec, plan: RoundPlan) -> dict[str, Any]:
+    """What the manifest of generated samples says of their pipeline; its text is in the plan."""
+    if spec.reference.kind is not StageKind.GENERATION or plan.pipeline is None:
+        return {}
+    return {"pipeline": plan.pipeline.model_dump(mode="json", exclude={"text"})}
+
+
 def stage_finish(spec: StageSpec, context: StageContext, result: dict[str, Any]) -> None:
     """Keep the result beside the parts and finish the stage's artifact; nothing happens if it is finished.
 
@@ -143,6 +150,6 @@ def stage_finish(spec: StageSpec, context: StageContext, result: dict[str, Any])
     artifact.finish(
         kind=spec.reference.kind,
         inputs={"plan": spec.plan, **spec.inputs},
-        spec={"kind": spec.reference.kind, "plan_hash": context.plan.hash},
+        spec={"kind": spec.reference.kind, "plan_hash": context.plan.hash, **_pipeline_facts(spec, context.plan)},
         code_version=context.plan.code_version,
     )

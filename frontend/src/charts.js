@@ -3,6 +3,7 @@
 // the page has the same numbers in tables, so the picture is for the eye alone.
 import { Chart, Legend, LinearScale, PointElement, ScatterController, Tooltip } from "chart.js";
 import "./charts.css";
+import { decimal, say } from "./words.js";
 
 Chart.register(Legend, LinearScale, PointElement, ScatterController, Tooltip);
 
@@ -10,10 +11,10 @@ const ROW = 44;
 const FRAME = 96;
 // Where in its row a series lies, so that intervals of one row do not cover each other.
 const SERIES = [
-  { key: "before", label: "before the round", offset: -0.2, shape: "circle", hollow: true, colour: "--chart-before" },
-  { key: "after", label: "after the round", offset: 0, shape: "circle", hollow: false, colour: "--gain" },
-  { key: "control", label: "tuned without replay", offset: 0.2, shape: "triangle", hollow: false, colour: "--loss" },
-  { key: "baseline", label: "published, not measured here", offset: 0, shape: "rectRot", hollow: false, colour: "--chart-quiet" },
+  { key: "before", label: say("before the round"), offset: -0.2, shape: "circle", hollow: true, colour: "--chart-before" },
+  { key: "after", label: say("after the round"), offset: 0, shape: "circle", hollow: false, colour: "--gain" },
+  { key: "control", label: say("tuned without replay"), offset: 0.2, shape: "triangle", hollow: false, colour: "--loss" },
+  { key: "baseline", label: say("published, not measured here"), offset: 0, shape: "rectRot", hollow: false, colour: "--chart-quiet" },
 ];
 
 // Draws each point's interval as a line with short ends, under the points.
@@ -72,7 +73,7 @@ function colours(element) {
   return found;
 }
 
-const figure = (value) => value.toFixed(2).replace("-", "−");
+const figure = (value) => decimal(value, 2, 2);
 const shorten = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 class ScoreChart extends HTMLElement {
@@ -105,7 +106,7 @@ class ScoreChart extends HTMLElement {
     const group = document.createElement("div");
     group.className = "flex flex-wrap gap-1.5 mb-4";
     group.setAttribute("role", "group");
-    group.setAttribute("aria-label", "What the chart shows");
+    group.setAttribute("aria-label", say("What the chart shows"));
     this.buttons = this.measures.map((measure, index) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -155,7 +156,7 @@ class ScoreChart extends HTMLElement {
     });
     this.heading.textContent = `${measure.title}: ${measure.unit}`;
     this.remark.textContent = measure.note;
-    this.canvas.setAttribute("aria-label", `${measure.title}, ${measure.unit}. The tables below hold the same numbers.`);
+    this.canvas.setAttribute("aria-label", say("{title}, {unit}. The tables below hold the same numbers.", measure));
     this.box.style.height = `${measure.rows.length * ROW + FRAME}px`;
 
     const datasets = SERIES.map((series) => ({
@@ -187,8 +188,8 @@ class ScoreChart extends HTMLElement {
             grace: "6%",
             grid: { color: paint.grid },
             border: { display: false },
-            ticks: { color: paint.text, maxTicksLimit: this.narrow ? 5 : 10, callback: (value) => String(+value.toFixed(3)).replace("-", "−") },
-            title: { display: true, color: paint.text, text: measure.lower ? "← better" : "better →", align: measure.lower ? "start" : "end" },
+            ticks: { color: paint.text, maxTicksLimit: this.narrow ? 5 : 10, callback: (value) => decimal(value, 0, 3) },
+            title: { display: true, color: paint.text, text: measure.lower ? say("← better") : say("better →"), align: measure.lower ? "start" : "end" },
             suggestedMin: this.bounds(measure)[0],
             suggestedMax: this.bounds(measure)[1],
           },

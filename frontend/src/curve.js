@@ -1,6 +1,7 @@
 // A round's page while it runs: the loss curve, clocks that go on between two looks, and details that stay open.
 import uPlot from "uplot";
 import "./curve.css";
+import { decimal, say } from "./words.js";
 
 const paint = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -38,7 +39,7 @@ class LossCurve extends HTMLElement {
     const columns = [[], [], []];
     for (const row of rows) {
       for (const [index, cell] of [...row.cells].entries()) {
-        const value = Number.parseFloat(cell.textContent);
+        const value = Number.parseFloat(cell.dataset.value);
         columns[index].push(Number.isNaN(value) ? null : value);
       }
     }
@@ -66,20 +67,20 @@ class LossCurve extends HTMLElement {
       dash,
       spanGaps: true,
       points: { show: false },
-      value: (_, value) => (value === null ? "–" : value.toFixed(3)),
+      value: (_, value) => (value === null ? "–" : decimal(value, 3, 3)),
     });
-    const series = [{ label: "Step" }, line(this.dataset.tuning, "--color-primary")];
+    const series = [{ label: say("Step") }, line(this.dataset.tuning, "--color-primary")];
     if (control) series.push(line(this.dataset.control, "--color-secondary", [6, 4]));
     this.setAttribute("role", "img");
-    this.setAttribute("aria-label", "Loss by step of tuning; the numbers are in the table above.");
+    this.setAttribute("aria-label", say("Loss by step of tuning; the numbers are in the table above."));
     this.plot = new uPlot(
       {
         width: this.clientWidth || 600,
         height: 260,
         scales: { x: { time: false } },
         axes: [
-          { ...axis, label: "Step", labelSize: 22 },
-          { ...axis, label: "Loss (nats a token)", labelSize: 22, size: 56 },
+          { ...axis, label: say("Step"), labelSize: 22 },
+          { ...axis, label: say("Loss (nats a token)"), labelSize: 22, size: 56 },
         ],
         series,
         cursor: { points: { size: 7 } },

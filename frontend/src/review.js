@@ -40,7 +40,9 @@ class ReviewDecision extends HTMLElement {
       this.begun = button;
       return;
     }
-    const [title, text, yes] = TITLES[button.value];
+    const [title, usual, yes] = TITLES[button.value];
+    // Where a place asks for several approvals, one of them is not the last word.
+    const text = (button.value === "approve" && this.form.dataset.approveText) || usual;
     this.asked = button;
     this.dialog.querySelector("[data-title]").textContent = title;
     this.dialog.querySelector("[data-text]").textContent = [text, button.value === "approve" ? "" : this.reason()].filter(Boolean).join("\n\n");

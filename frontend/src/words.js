@@ -7,3 +7,9 @@ const words = carried ? JSON.parse(carried.textContent) : {};
 export function say(english, values = {}) {
   return (words[english] ?? english).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
+
+// A number as the reader's language writes it, with a true minus sign.
+export function decimal(value, least, most) {
+  const digits = { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping: false };
+  return value.toLocaleString(document.documentElement.lang, digits).replace("-", "−");
+}

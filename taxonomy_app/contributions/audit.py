@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from taxonomy_app.contributions.models import Submission, SubmissionEvent
 
-COLUMNS = ("submission", "place", "author", "version", "what", "who", "when", "why")
+COLUMNS = ("submission", "place", "author", "version", "what", "who", "when", "why", "as")
 _CHUNK = 2_000
 # A cell that begins like this is taken for a formula by programs that show tables.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -41,6 +41,7 @@ def trail_csv(submissions: QuerySet[Submission]) -> Iterator[str]:
                 event.person.username if event.person else "",
                 event.at.isoformat(),
                 event.reason,
+                "administrator" if event.as_administrator else "",
             )
         )
 

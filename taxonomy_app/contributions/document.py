@@ -29,6 +29,7 @@ from taxonomy_repo.leaf import (
     write_attribution,
     write_leaf,
 )
+from taxonomy_repo.leaf_editing import edit_leaf
 
 # What stands for the document's commit until the outbox has stored the document and knows it.
 COMMIT_TO_COME = "0" * 40
@@ -310,11 +311,12 @@ def qna_bytes(
     """The ``qna.yaml`` of a draft, valid or not.
 
     Text written as YAML is kept to the letter, except that a document given with the draft is put in where the
-    text names none of its own.
+    text names none of its own. What the form changes is changed in that text, so that comments and the order of keys
+    stay.
     """
     if written_as != "yaml":
         form = form if form.get("created_by") else {**form, "created_by": created_by}
-        return write_leaf(leaf_from_form(form, kind=kind, document_name=document_name))
+        return edit_leaf(text.encode(), path, leaf_from_form(form, kind=kind, document_name=document_name))
     data = text.encode()
     if kind == Kind.KNOWLEDGE and document_name:
         leaf = read_leaf(data, path).leaf
@@ -324,13 +326,13 @@ def qna_bytes(
             lines = write_leaf(replace(leaf, document=wanted, seed_examples=())).decode()
             return (text.rstrip("\n") + "\n" + _DOCUMENT_BLOCK.search(lines)[0]).encode()
         if leaf is not None and leaf.document is not None and leaf.document.repo == DOCUMENT_REPOSITORY:
-            return data if leaf.document == wanted else with_document(leaf, wanted)
+            return edit_leaf(data, path, replace(leaf, document=wanted))
     return data
 
 
-def with_document(leaf: Leaf, reference: DocumentReference) -> bytes:
-    """The leaf's file with its document pinned to ``reference``."""
-    return write_leaf(replace(leaf, document=reference))
+def with_document(data: bytes, path: str, leaf: Leaf, reference: DocumentReference) -> bytes:
+    """The file ``data``, which says ``leaf``, with its document pinned to ``reference``."""
+    return edit_leaf(data, path, replace(leaf, document=reference))
 
 
 def document_file_name(name: str, path: str) -> str:

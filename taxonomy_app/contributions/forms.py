@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import Q
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import Decision, Kind
+from taxonomy_app.contributions.review_models import MOST_APPROVALS
+from taxonomy_app.people.models import Role, User
 
 KIND_CHOICES = [
     (
@@ -71,11 +75,50 @@ class DecisionForm(forms.Form):
     revision = forms.IntegerField(min_value=1)
     canned = forms.CharField(required=False)
     reason = forms.CharField(required=False)
+    step_in = forms.BooleanField(required=False)
 
     def whole_reason(self) -> str:
         """The canned sentence and the reviewer's own words, each on its line."""
         data: dict[str, Any] = self.cleaned_data
         return "\n".join(part for part in (data["canned"].strip(), data["reason"].strip()) if part)
+
+
+class RuleForm(forms.Form):
+    """What a rule of reviewing says; ``version`` is the one that the page showed."""
+
+    approvals = forms.IntegerField(
+        label="Approvals needed",
+        min_value=1,
+        max_value=MOST_APPROVALS,
+        help_text="By so many different people, never by the author. A new version or a move asks for them again.",
+    )
+    reviewers = forms.ModelMultipleChoiceField(
+        label="Who decides",
+        queryset=User.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="With nobody chosen every reviewer decides. The others may comment.",
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, named: Sequence[int] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        able = Q(role__in=(Role.REVIEWER, Role.ADMINISTRATOR), is_active=True)
+        # Also who is named and cannot review any more: an administrator sees it and takes them out.
+        field: Any = self.fields["reviewers"]
+        field.queryset = User.objects.filter(able | Q(pk__in=list(named))).order_by("name", "username")
+
+
+class NewRuleForm(RuleForm):
+    """A rule for a place that has none yet."""
+
+    path = forms.CharField(
+        label="Place in the tree",
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": "knowledge/health", "list": "folders", "autocomplete": "off"}),
+        help_text="A branch or a folder, whether it is there yet or not. The rule holds for everything below it.",
+    )
+    field_order: ClassVar[list[str]] = ["path", "approvals", "reviewers"]
 
 
 # Sentences that fit most requests and rejections; the reviewer adds what is particular.

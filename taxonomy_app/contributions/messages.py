@@ -53,6 +53,8 @@ def overtaken(submission: Submission, *, by: User | None, now: datetime) -> str:
     if last is None or submission.state == State.SUBMITTED:
         if last is not None and last.kind == "revised":
             return "Its author has sent a newer revision, so nothing was changed. Reload the page to see it."
+        if last is not None and last.kind == "moved":
+            return f"It was moved to {submission.path} meanwhile, so nothing was changed. Look at it there first."
         return "It is no longer as this page showed it, so nothing was changed. Reload the page."
     if last.person is None:
         return f"{last.get_kind_display()}, so nothing was changed."

@@ -15,9 +15,30 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from taxonomy_app.contributions.review_models import (
+    Approval,
+    Comment,
+    CommentResolution,
+    ReviewRule,
+    ReviewRuleChange,
+    RevisionFinding,
+    SavedFilter,
+    Suggestion,
+)
 from taxonomy_app.tree.full_text import FullText
 from taxonomy_app.tree.search_words import distinct_words, query_words
 from taxonomy_app.web.history import HistoryRow
+
+__all__ = [
+    "Approval",
+    "Comment",
+    "CommentResolution",
+    "ReviewRule",
+    "ReviewRuleChange",
+    "RevisionFinding",
+    "SavedFilter",
+    "Suggestion",
+]
 
 # A claim tells other reviewers to look elsewhere; one that was forgotten must not block a submission for ever.
 CLAIM_LASTS = timedelta(hours=4)
@@ -180,6 +201,7 @@ class DraftSave(models.Model):
             "mend": "Before it was mended",
             "overwrite": "From the other window, before it was replaced",
             "restore": "Before an earlier save was brought back",
+            "suggestion": "Before a suggestion was accepted",
         }
         return words.get(self.because.partition(":")[0], "While you were writing")
 
@@ -222,6 +244,8 @@ class Submission(models.Model):
     # Known from the start for an improvement; for a new leaf once it is committed and indexed.
     leaf_id = models.UUIDField(null=True, blank=True)
     improves = models.BooleanField(default=False)
+    # An improvement whose leaf goes to ``path`` when it is approved; others follow their leaf.
+    moves = models.BooleanField(default=False)
     commit = models.CharField(max_length=64, blank=True, default="")
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="claimed_submissions"
@@ -361,6 +385,10 @@ class SubmissionEvent(HistoryRow):
         REVISED = "revised", "sent a new revision"
         CLAIMED = "claimed", "took it for review"
         RELEASED = "released", "gave it back to the queue"
+        ENDORSED = "endorsed", "gave an approval"
+        MOVED = "moved", "moved it to another place"
+        SUGGESTION_ACCEPTED = "suggestion_accepted", "accepted a suggestion"
+        SUGGESTION_DECLINED = "suggestion_declined", "declined a suggestion"
         APPROVED = "approved", "approved it"
         CHANGES_REQUESTED = "changes_requested", "asked for changes"
         REJECTED = "rejected", "rejected it"
@@ -373,6 +401,8 @@ class SubmissionEvent(HistoryRow):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     revision_number = models.PositiveIntegerField()
     reason = models.TextField(blank=True, default="")
+    # Done by an administrator whom the place's rule does not name.
+    as_administrator = models.BooleanField(default=False)
     at = models.DateTimeField()
 
     class Meta:
@@ -380,39 +410,6 @@ class SubmissionEvent(HistoryRow):
 
     def __str__(self) -> str:
         return self.get_kind_display()
-
-
-class Comment(HistoryRow):
-    """A remark on a submission as a whole, or on one seed of the revision it was made on."""
-
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="comments")
-    revision_number = models.PositiveIntegerField()
-    seed_position = models.PositiveIntegerField(null=True, blank=True)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    text = models.TextField()
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["at", "id"]
-
-    def __str__(self) -> str:
-        return self.text[:60]
-
-    @property
-    def settled(self) -> CommentResolution | None:
-        """Who said that nothing is left to do about it; read it from rows selected with ``resolution``."""
-        return getattr(self, "resolution", None)
-
-
-class CommentResolution(HistoryRow):
-    """That nothing is left to do about a comment."""
-
-    comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"Settled by {self.by}"
 
 
 class PendingCommitQuerySet(models.QuerySet):
@@ -443,6 +440,8 @@ class PendingCommit(models.Model):
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="pending_commits")
     revision = models.OneToOneField(Revision, on_delete=models.PROTECT, related_name="pending_commit")
     path = models.CharField(max_length=300)
+    # Whether the leaf goes to ``path`` from wherever it is.
+    moves = models.BooleanField(default=False)
     qna = models.BinaryField()
     attribution = models.BinaryField()
     document_name = models.CharField(max_length=120, blank=True, default="")
@@ -453,7 +452,8 @@ class PendingCommit(models.Model):
     author_name = models.CharField(max_length=200)
     author_email = models.CharField(max_length=254)
     signed_off_by = models.CharField(max_length=400)
-    reviewed_by = models.CharField(max_length=400)
+    # One line for each reviewer who approved.
+    reviewed_by = models.TextField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
@@ -475,25 +475,6 @@ class PendingCommit(models.Model):
         return f"{self.submission_id} {self.path}"
 
 
-class SavedFilter(models.Model):
-    """A filter of the review queue under a name that its reviewer gave it. ``query`` is its address's query."""
-
-    MOST = 30
-
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters")
-    name = models.CharField(max_length=60)
-    query = models.CharField(max_length=2000, blank=True)
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["name"]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["person", "name"], name="one_saved_filter_of_each_name")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
 class NoticeQuerySet(models.QuerySet):
     def unread_by(self, person: Any) -> NoticeQuerySet:
         return self.filter(person=person, read_at__isnull=True)
@@ -510,6 +491,7 @@ class Notice(models.Model):
         REVISED = "revised", "sent a new version of"
         WITHDRAWN = "withdrawn", "took back"
         COMMENTED = "commented", "said something about"
+        MOVED = "moved", "moved to another place"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="notices")

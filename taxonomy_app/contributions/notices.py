@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from taxonomy_app.contributions.models import Comment, Decision, Notice, Submission
+from taxonomy_app.contributions.models import Approval, Comment, Decision, Notice, Submission
 
 if TYPE_CHECKING:
     from taxonomy_app.people.models import User
@@ -22,6 +22,7 @@ _TO_AUTHOR = frozenset(
         Notice.Kind.COMMITTED,
         Notice.Kind.CONFLICT,
         Notice.Kind.COMMENTED,
+        Notice.Kind.MOVED,
     }
 )
 _TO_REVIEWERS = frozenset({Notice.Kind.REVISED, Notice.Kind.WITHDRAWN, Notice.Kind.COMMENTED})
@@ -34,6 +35,7 @@ def notices_send(*, submission: Submission, kind: str, by: User | None, now: dat
         people.add(submission.author_id)
     if kind in _TO_REVIEWERS:
         people |= set(Decision.objects.filter(submission=submission).values_list("reviewer", flat=True))
+        people |= set(Approval.objects.filter(submission=submission).values_list("reviewer", flat=True))
         people |= set(Comment.objects.filter(submission=submission).values_list("author", flat=True))
         if kind != Notice.Kind.COMMENTED:
             people.discard(submission.author_id)

@@ -20,13 +20,22 @@ from django.db.models import F, QuerySet
 from kombu.exceptions import OperationalError
 
 from taxonomy_app.contributions import document as documents
-from taxonomy_app.contributions.models import PendingCommit, State, Submission, SubmissionEvent
+from taxonomy_app.contributions.models import (
+    Comment,
+    CommentResolution,
+    PendingCommit,
+    State,
+    Submission,
+    SubmissionEvent,
+)
 from taxonomy_app.contributions.notices import notices_send
+from taxonomy_app.contributions.transitions import identity
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree import services as tree_services
 from taxonomy_repo.leaf import DOCUMENT_REPOSITORY, read_leaf
 from taxonomy_repo.merge import MergeConflict, merge_leaf_bytes
-from taxonomy_repo.store import Conflict, FileChange, Person, TaxonomyStore
+from taxonomy_repo.paths import DATA_FILE
+from taxonomy_repo.store import Conflict, FileChange, LeafEntry, Person, TaxonomyStore
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +134,8 @@ def _deliver(pending: PendingCommit) -> str:
     earlier = _committed_before(store, pending, path) if pending.attempts > 1 else None
     if earlier is not None:
         return earlier
+    if pending.moves and path != pending.path:
+        return _deliver_moved(store, pending, path, qna)
     attribution = bytes(pending.attribution)
     base, base_attribution = pending.base_blob or None, pending.base_attribution_blob or None
     for _ in range(MERGE_TRIES):
@@ -147,21 +158,85 @@ def _deliver(pending: PendingCommit) -> str:
     raise RuntimeError("The leaf kept changing while this was being joined with it; it is tried again later.")
 
 
-def _commit(store: TaxonomyStore, pending: PendingCommit, path: str, changes: list[FileChange]) -> str:
+def _deliver_moved(store: TaxonomyStore, pending: PendingCommit, path: str, qna: bytes) -> str:
+    """Bring an improvement in together with its leaf's move from ``path`` to the place that was approved.
+
+    The leaf keeps its identity: the commit takes the old files away, puts the new ones, and says that it is a move.
+    """
+    attribution = bytes(pending.attribution)
+    base, base_attribution = pending.base_blob or None, pending.base_attribution_blob or None
+    for _ in range(MERGE_TRIES):
+        with store.writing():
+            head = store.head()
+            entry = store.snapshot(head).get(path) if head else None
+            if head is None or entry is None:
+                raise _TrueConflict(b"", "The leaf was removed from the taxonomy meanwhile.")
+            if store.snapshot(head).get(pending.path) is not None:
+                sentence = f"Another leaf came to {pending.path} before this one could be moved there."
+                raise _TrueConflict(store.read_blob(entry.blob), sentence)
+            if (entry.blob, entry.attribution_blob) == (base, base_attribution):
+                changes = _moving(store, entry, pending.path, qna, attribution)
+                return _commit(store, pending, pending.path, changes, moved_from=path)
+        # The leaf is not the one this was based on any more: join both, outside of the lock, and look again.
+        if entry.blob != base:
+            qna = _merged(store, pending, store.read_blob(entry.blob), path)
+        base, base_attribution = entry.blob, entry.attribution_blob
+        if base_attribution:
+            attribution = _joined_attribution(store.read_blob(base_attribution), bytes(pending.attribution))
+    raise RuntimeError("The leaf kept changing while this was being joined with it; it is tried again later.")
+
+
+def _moving(store: TaxonomyStore, entry: LeafEntry, target: str, qna: bytes, attribution: bytes) -> list[FileChange]:
+    """The changes that bring all files of ``entry`` to ``target``, with new text in two of them."""
+    if not attribution and entry.attribution_blob is not None:
+        attribution = store.read_blob(entry.attribution_blob)
+    texts = {QNA: (entry.blob, qna), ATTRIBUTION: (entry.attribution_blob, attribution or None)}
+    if entry.data_blob is not None:
+        texts[DATA_FILE] = (entry.data_blob, store.read_blob(entry.data_blob))
+    changes = []
+    for name, (blob, text) in texts.items():
+        if blob is not None:
+            changes.append(FileChange(path=f"{entry.path}/{name}", data=None, base_blob=blob))
+        if text is not None:
+            changes.append(FileChange(path=f"{target}/{name}", data=text, base_blob=None))
+    return changes
+
+
+def _commit(
+    store: TaxonomyStore,
+    pending: PendingCommit,
+    path: str,
+    changes: list[FileChange],
+    *,
+    moved_from: str | None = None,
+) -> str:
     """Author is the contributor; the trailers name sign-off, reviewer and submission."""
     verb = "Improve" if pending.submission.improves else "Add"
+    moved = {} if moved_from is None else {moved_from: path}
     outcome = store.commit(
         changes,
         author=Person(pending.author_name, pending.author_email),
-        message=f"{verb} {path}",
+        message=f"{verb} {path}" if moved_from is None else f"Move {moved_from} to {path} and improve it",
         trailers={
             "Signed-off-by": pending.signed_off_by,
-            "Reviewed-by": pending.reviewed_by,
+            "Reviewed-by": pending.reviewed_by.splitlines(),
+            **({"Suggested-by": suggested} if (suggested := _suggested_by(pending)) else {}),
             "Submission": trailer(pending),
         },
         when=pending.approved_at,
+        moves=moved,
     )
     return outcome.commit
+
+
+def _suggested_by(pending: PendingCommit) -> list[str]:
+    """The reviewers whose texts the author took over."""
+    accepted = Comment.objects.filter(
+        submission=pending.submission_id,
+        suggestion__isnull=False,
+        resolution__outcome=CommentResolution.Outcome.ACCEPTED,
+    ).select_related("author")
+    return list(dict.fromkeys(identity(comment.author) for comment in accepted))
 
 
 def trailer(pending: PendingCommit) -> str:
@@ -172,9 +247,11 @@ def trailer(pending: PendingCommit) -> str:
 def _committed_before(store: TaxonomyStore, pending: PendingCommit, path: str) -> str | None:
     """The commit that an earlier, killed attempt made. Only looked for on later attempts: it reads history."""
     wanted = trailer(pending)
+    # By identity where the leaf has one: the attempt may have moved it.
+    leaf = str(pending.submission.leaf_id) if pending.moves else path
     if store.head() is None:
         return None
-    for entry in store.history(path, limit=HISTORY_LOOKED_AT):
+    for entry in store.history(leaf, limit=HISTORY_LOOKED_AT):
         if wanted in entry.trailers.get("Submission", ()):
             return entry.commit
     return None
@@ -205,7 +282,8 @@ def _with_document(pending: PendingCommit) -> bytes:
         )
         PendingCommit.objects.filter(pk=pending.pk).update(document_commit=reference.commit)
         pending.document_commit = reference.commit
-    return documents.with_document(leaf, replace(leaf.document, commit=pending.document_commit))
+    reference = replace(leaf.document, commit=pending.document_commit)
+    return documents.with_document(qna, pending.path, leaf, reference)
 
 
 def _merged(store: TaxonomyStore, pending: PendingCommit, theirs: bytes, path: str) -> bytes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from taxonomy_app.contributions.document import clean
-from taxonomy_app.contributions.models import Kind, State, Submission
+from taxonomy_app.contributions.models import Approval, Kind, RevisionFinding, State, Submission
+from taxonomy_app.contributions.rules import Rules
 from taxonomy_app.tree.models import Branch
 
 LONGEST_VALUE = 100
@@ -27,6 +29,10 @@ AGES: dict[str, tuple[str, timedelta]] = {
     "month": ("More than a month", timedelta(days=30)),
 }
 CLAIMS = {"free": "By no one", "mine": "By me"}
+WAITS = {"me": "Mine"}
+# What the checks found when it was handed in; a code of a check may stand here as well.
+CHECKS = {"clean": "Nothing found", "any": "Anything", "error": "Errors", "warning": "Warnings"}
+_CODE = re.compile(r"[a-z][a-z0-9-]{1,59}\Z")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class QueueFilter:
     author: str = ""
     age: str = ""
     claim: str = ""
+    waits: str = ""
+    checks: str = ""
     q: str = ""
     sort: str = "oldest"
 
@@ -53,9 +61,12 @@ class QueueFilter:
             "kind": Kind.values,
             "age": AGES,
             "claim": CLAIMS,
+            "waits": WAITS,
             "sort": SORTS,
         }
         chosen = {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
+        if not _CODE.match(chosen.get("checks", "any")):
+            del chosen["checks"]
         return cls(**chosen)
 
     def query(self) -> str:
@@ -93,13 +104,31 @@ class QueueFilter:
             rows = rows.filter(claimed_by=user)
         elif self.claim == "free":
             rows = rows.unclaimed(now=now)
+        if self.checks:
+            rows = self._checked(rows)
+        if self.waits == "me":
+            rows = _waiting_for(rows, user=user, now=now)
         order = SORTS[self.sort][1]
         return rows.order_by(order, "-id" if order.startswith("-") else "id")
 
+    def _checked(self, rows: QuerySet[Submission]) -> QuerySet[Submission]:
+        """Those in whose latest revision checks found what is asked for."""
+        found = RevisionFinding.objects.filter(
+            submission=OuterRef("pk"), revision_number=OuterRef("revision_number")
+        ).order_by()
+        if self.checks == "clean":
+            return rows.filter(~Exists(found.exclude(severity="info")))
+        if self.checks in ("error", "warning"):
+            found = found.filter(severity=self.checks)
+        elif self.checks != "any":
+            found = found.filter(code=self.checks)
+        return rows.filter(Exists(found))
+
     def decidable(self, *, user: Any, now: datetime) -> QuerySet[Submission]:
-        """Those of the rows on which this reviewer could decide: waiting, not their own, claimed by nobody else."""
-        rows = self.rows(user=user, now=now).filter(state=State.SUBMITTED).exclude(author=user)
-        return rows.unclaimed(now=now, by=user)
+        """Those of the rows that wait for this reviewer: handed in by somebody else, of a place that they review, not
+        approved by them before, claimed by nobody else.
+        """
+        return _waiting_for(self.rows(user=user, now=now), user=user, now=now)
 
     def following(self, found: Submission, *, user: Any, now: datetime) -> Submission | None:
         """The next one that this reviewer could decide; from the top when the end is reached."""
@@ -111,3 +140,15 @@ class QueueFilter:
         # What an index can begin from is said by itself: a choice between two conditions is looked for row by row.
         from_here = rows.filter(later, **{f"{name}__{beyond}e": value})
         return from_here.first() or rows.first()
+
+
+def _waiting_for(rows: QuerySet[Submission], *, user: Any, now: datetime) -> QuerySet[Submission]:
+    """Of ``rows`` those on which ``user`` can decide without stepping in; the rules are read in two queries."""
+    rows = rows.filter(state=State.SUBMITTED).exclude(author=user).unclaimed(now=now, by=user)  # type: ignore[attr-defined]  # a SubmissionQuerySet
+    own = Approval.objects.filter(
+        submission=OuterRef("pk"),
+        revision__number=OuterRef("revision_number"),
+        path=OuterRef("path"),
+        reviewer=user,
+    )
+    return rows.alias(reviews=Rules.load().reviewed_by(user)).filter(~Exists(own.order_by()), reviews=True)

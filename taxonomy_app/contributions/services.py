@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -30,13 +29,13 @@ from taxonomy_app.contributions.drafts import (
     blob_text,
     draft_create,
     draft_discard,
-    draft_fill,
     draft_improve,
     draft_problems,
     draft_restore,
     draft_save,
     path_require,
 )
+from taxonomy_app.contributions.findings import findings_keep
 from taxonomy_app.contributions.models import (
     ANSWERABLE,
     Draft,
@@ -47,12 +46,15 @@ from taxonomy_app.contributions.models import (
     SubmissionEvent,
     SubmissionText,
 )
+from taxonomy_app.contributions.moving import submission_move
 from taxonomy_app.contributions.notices import notices_read
 from taxonomy_app.contributions.outbox import outbox_run
 from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
+from taxonomy_app.contributions.revising import draft_detach, leaf_now, submission_revise
+from taxonomy_app.contributions.rule_editing import rule_change, rule_make, rule_remove
+from taxonomy_app.contributions.suggestions import suggestion_accept, suggestion_decline, suggestions_add
 from taxonomy_app.contributions.talking import comment_add, comment_resolve
 from taxonomy_app.contributions.transitions import identity, move, record, written
-from taxonomy_app.tree import models as tree_models
 from taxonomy_repo.leaf import leaf_kind, read_leaf
 
 if TYPE_CHECKING:
@@ -77,13 +79,20 @@ __all__ = [
     "identity",
     "notices_read",
     "outbox_run",
+    "rule_change",
+    "rule_make",
+    "rule_remove",
     "submission_approve",
     "submission_claim",
+    "submission_move",
     "submission_reject",
     "submission_release",
     "submission_request_changes",
     "submission_revise",
     "submission_withdraw",
+    "suggestion_accept",
+    "suggestion_decline",
+    "suggestions_add",
 ]
 
 # --- Submitting ---------------------------------------------------------------------------------
@@ -125,6 +134,7 @@ def draft_submit(
         # A conflict can turn a new leaf into an improvement, and a removal the other way round.
         "leaf_id": draft.leaf_id,
         "improves": draft.leaf_id is not None,
+        "moves": draft.leaf_id is not None and submission is not None and submission.moves,
         "summary": _summary(leaf),
         "seed_count": len(leaf.seed_examples) if leaf else 0,
     }
@@ -154,7 +164,7 @@ def draft_submit(
             claimed_at=None,
             **content,
         )
-    Revision.objects.create(
+    revision = Revision.objects.create(
         submission=submission,
         number=number,
         path=draft.path,
@@ -168,6 +178,7 @@ def draft_submit(
         signed_off_as=identity(by),
         signed_off_at=now,
     )
+    findings_keep(revision, files.problems)
     record(submission, kind, person=by, reason=message, now=now)
     # What the models said while it was written stays with what was written.
     draft.askings.update(draft=None, submission=submission)
@@ -194,92 +205,6 @@ def _summary(leaf: Any) -> str:
 
 
 @transaction.atomic
-def submission_revise(*, submission: Submission, by: User, now: datetime) -> Draft:
-    """Open the draft of the next revision (the one already open, if there is one).
-
-    After a conflict the draft starts from the author's version, on top of what the taxonomy has now; where the leaf
-    was removed meanwhile, it becomes a new one.
-    """
-    if submission.author_id != by.pk:
-        raise NotYours
-    # Two windows that ask at once wait for each other here, so that both get the same draft.
-    submission = Submission.objects.select_for_update().get(pk=submission.pk)
-    existing = Draft.objects.filter(submission=submission).first()
-    if existing is not None:
-        return existing
-    if not submission.can_be_revised:
-        raise Refused(messages.too_late(submission))
-    revision = submission.revisions.get(number=submission.revision_number)
-    draft = Draft(
-        author=by,
-        kind=submission.kind,
-        path=submission.path,
-        leaf_id=submission.leaf_id,
-        submission=submission,
-        created_at=now,
-        updated_at=now,
-        document_text=revision.document_text,
-        document_name=revision.document_name.rsplit("/", 1)[-1],
-    )
-    base, base_attribution = revision.base_blob, revision.base_attribution_blob
-    leaf = _leaf_now(leaf_id=submission.leaf_id, path=submission.path)
-    if submission.leaf_id is not None and leaf is None:
-        base, base_attribution, draft.leaf_id = "", "", None
-    elif submission.state == State.CONFLICT and leaf is not None:
-        base, base_attribution = leaf.blob, leaf.attribution_blob or ""
-        draft.leaf_id, draft.path = leaf.leaf_id, leaf.path
-    draft_fill(
-        draft,
-        qna=revision.qna,
-        attribution=revision.attribution.encode(),
-        base_blob=base,
-        base_attribution_blob=base_attribution,
-    )
-    draft.save()
-    return draft
-
-
-@transaction.atomic
-def draft_detach(*, draft: Draft, by: User, now: datetime) -> Draft:
-    """Let the next version of a submission go on as a contribution of its own, once that submission is closed.
-
-    Of what was committed meanwhile it becomes an improvement, on top of what the taxonomy has now.
-
-    Raises:
-        NotYours. Refused: the submission can still be revised, or is just on its way into the taxonomy.
-        ChangedMeanwhile: another window was faster.
-    """
-    if draft.author_id != by.pk:
-        raise NotYours
-    submission = draft.submission
-    if submission is None or submission.can_be_revised:
-        raise Refused("This draft needs no separating: it can be submitted as it is.")
-    if submission.state == State.APPROVED:
-        raise Refused(f"{submission.number} is on its way into the taxonomy. Try again in a moment.")
-    fields: dict[str, Any] = {"submission": None}
-    leaf = _leaf_now(leaf_id=submission.leaf_id, path=submission.path)
-    if submission.state == State.COMMITTED and leaf is not None:
-        fields |= {
-            "leaf_id": leaf.leaf_id,
-            "path": leaf.path,
-            "base_blob": leaf.blob,
-            "base_attribution_blob": leaf.attribution_blob or "",
-        }
-    elif leaf is None:
-        fields |= {"leaf_id": None, "base_blob": "", "base_attribution_blob": ""}
-    if not Draft.objects.filter(pk=draft.pk, submission=submission).update(updated_at=now, **fields):
-        raise ChangedMeanwhile("This draft is a contribution of its own already, or was deleted in another window.")
-    draft.refresh_from_db()
-    return draft
-
-
-def _leaf_now(*, leaf_id: UUID | None, path: str) -> tree_models.Leaf | None:
-    """The leaf in the index that a submission is about: by identity, or for a new leaf by its place."""
-    leaves = tree_models.Leaf.objects.present()
-    return leaves.filter(leaf_id=leaf_id).first() if leaf_id else leaves.filter(path=path).first()
-
-
-@transaction.atomic
 def submission_withdraw(*, submission: Submission, by: User, reason: str = "", now: datetime) -> None:
     """Take one's own submission back. What was written stays readable for its author, and the next version, where one
     was begun, stays among the drafts as one of its own.
@@ -287,7 +212,11 @@ def submission_withdraw(*, submission: Submission, by: User, reason: str = "", n
     if submission.author_id != by.pk:
         raise NotYours
     move(submission, where={"state__in": ANSWERABLE}, now=now, state=State.WITHDRAWN, claimed_by=None, claimed_at=None)
-    Draft.objects.filter(submission=submission).update(submission=None, version=F("version") + 1, updated_at=now)
+    fields: dict[str, Any] = {"submission": None}
+    leaf = leaf_now(leaf_id=submission.leaf_id, path=submission.path) if submission.moves else None
+    if leaf is not None:
+        fields["path"] = leaf.path
+    Draft.objects.filter(submission=submission).update(version=F("version") + 1, updated_at=now, **fields)
     record(submission, SubmissionEvent.Kind.WITHDRAWN, person=by, reason=reason, now=now)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db.models import Count, Q
+
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import Comment, Revision, State, Submission, SubmissionEvent
 from taxonomy_app.tree.models import Leaf
@@ -50,6 +52,8 @@ class RevisionShown:
     is_new: bool
     against: str
     problems: list[Problem]
+    # Texts proposed for what stands above the seeds.
+    head_comments: list[Comment] = field(default_factory=list)
 
 
 def revision_shown(
@@ -63,7 +67,9 @@ def revision_shown(
     else:
         before, before_attribution = _base(submission, revision)
         name = "Before" if submission.state == State.COMMITTED else "In the taxonomy now"
-    problems = documents.check(qna=qna, path=revision.path, attribution=attribution)
+    # A submission may have been moved since this revision was signed off.
+    place = submission.path if revision.number == submission.revision_number else revision.path
+    problems = documents.check(qna=qna, path=place, attribution=attribution)
     comparison: LeafComparison | None = None
     try:
         after_leaf = documents.leaf_from_text(revision.qna, kind=submission.kind, path=revision.path)
@@ -75,7 +81,7 @@ def revision_shown(
         pass
     sources = documents.sources_from_bytes(attribution)
     seeds = [SeedShown(seed) for seed in comparison.seeds] if comparison else []
-    _place(seeds, submission, revision, problems)
+    head_comments = _place(seeds, submission, revision, problems)
     return RevisionShown(
         comparison=comparison,
         seeds=seeds,
@@ -84,6 +90,7 @@ def revision_shown(
         is_new=not before,
         against=name,
         problems=problems,
+        head_comments=head_comments,
     )
 
 
@@ -95,7 +102,7 @@ def _base(submission: Submission, revision: Revision) -> tuple[str, str]:
         leaf = (
             leaves.filter(leaf_id=submission.leaf_id).first()
             if submission.leaf_id
-            else leaves.filter(path=revision.path).first()
+            else leaves.filter(path=submission.path).first()
         )
         if leaf is not None:
             blob, attribution = leaf.blob, leaf.attribution_blob
@@ -104,19 +111,56 @@ def _base(submission: Submission, revision: Revision) -> tuple[str, str]:
     return read[0], read[1]
 
 
-def _place(seeds: list[SeedShown], submission: Submission, revision: Revision, problems: list[Problem]) -> None:
-    """Put comments on this revision's seeds, and problems of seeds, where they belong."""
+def _place(
+    seeds: list[SeedShown], submission: Submission, revision: Revision, problems: list[Problem]
+) -> list[Comment]:
+    """Put comments on this revision's seeds, and problems of seeds, where they belong; the suggestions for what stands
+    above the seeds are given back.
+    """
     by_position = {seed.comparison.position: seed for seed in seeds if seed.comparison.change != "removed"}
-    comments = Comment.objects.filter(
-        submission=submission, revision_number=revision.number, seed_position__isnull=False
-    ).select_related("author", "resolution__by")
-    for comment in comments:
-        if comment.seed_position in by_position:
+    about_fields = Q(seed_position__isnull=False) | Q(suggestion__isnull=False)
+    comments = Comment.objects.filter(about_fields, submission=submission, revision_number=revision.number)
+    above = []
+    for comment in comments.select_related("author", "resolution__by", "suggestion"):
+        if comment.seed_position is None:
+            above.append(comment)
+        elif comment.seed_position in by_position:
             by_position[comment.seed_position].comments.append(comment)
     for problem in problems:
         number = (problem.field or "").removeprefix("seed_examples[").partition("]")[0]
         if number.isdecimal() and int(number) in by_position:
             by_position[int(number)].problems.append(problem)
+    return above
+
+
+def open_suggestions(submission: Submission) -> list[Comment]:
+    """Texts that reviewers propose and the author has not answered, of whatever revision, in the order of the form."""
+    found = submission.comments.filter(suggestion__isnull=False, resolution__isnull=True)
+    rows = found.select_related("author", "suggestion")
+    return sorted(rows, key=lambda comment: (comment.seed_position is not None, comment.seed_position or 0, comment.pk))
+
+
+@dataclass(frozen=True)
+class AuthorRecord:
+    """What became of a person's other submissions: how many ended in each way, and the latest."""
+
+    total: int
+    approved: int
+    rejected: int
+    waiting: int
+    latest: list[Submission]
+
+
+def author_record(author: int, *, before: Submission, latest: int = 5) -> AuthorRecord:
+    """Of all submissions of an account but ``before``; two queries."""
+    others = Submission.objects.filter(author=author).exclude(pk=before.pk)
+    counts = others.aggregate(
+        total=Count("pk"),
+        approved=Count("pk", filter=Q(state__in=(State.APPROVED, State.COMMITTED))),
+        rejected=Count("pk", filter=Q(state=State.REJECTED)),
+        waiting=Count("pk", filter=Q(state=State.SUBMITTED)),
+    )
+    return AuthorRecord(**counts, latest=list(others.order_by("-updated_at", "-id")[:latest]))
 
 
 _ICONS = {
@@ -130,6 +174,10 @@ _ICONS = {
     "withdrawn": "archive",
     "committed": "leaf",
     "conflict": "alert",
+    "endorsed": "check",
+    "moved": "arrow-right",
+    "suggestion_accepted": "check",
+    "suggestion_declined": "cross",
     "comment": "comment",
 }
 
@@ -157,6 +205,12 @@ class TimelineEntry:
         return _ICONS[self.kind]
 
 
+def _said(comment: Comment) -> str:
+    if comment.suggested is not None:
+        return f"suggested another text ({comment.suggested.label})"
+    return "commented" if comment.seed_position is None else f"commented on seed {comment.seed_position + 1}"
+
+
 def timeline(submission: Submission, *, insider: bool) -> list[TimelineEntry]:
     """Events and comments in order. What was said between author and reviewers is shown to them alone."""
     events = submission.events.select_related("person")
@@ -164,7 +218,7 @@ def timeline(submission: Submission, *, insider: bool) -> list[TimelineEntry]:
         TimelineEntry(
             event.at,
             event.person,
-            event.get_kind_display(),
+            f"{event.get_kind_display()}{', as an administrator' if event.as_administrator else ''}",
             event.reason if insider else "",
             event.kind,
             event.revision_number,
@@ -177,13 +231,13 @@ def timeline(submission: Submission, *, insider: bool) -> list[TimelineEntry]:
             TimelineEntry(
                 comment.at,
                 comment.author,
-                "commented" if comment.seed_position is None else f"commented on seed {comment.seed_position + 1}",
+                _said(comment),
                 comment.text,
                 "comment",
                 comment.revision_number,
                 None if comment.seed_position is None else comment.seed_position + 1,
                 comment,
             )
-            for comment in submission.comments.select_related("author", "resolution__by")
+            for comment in submission.comments.select_related("author", "resolution__by", "suggestion")
         ]
     return sorted(entries, key=lambda entry: entry.at)

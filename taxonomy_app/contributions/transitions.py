@@ -54,13 +54,23 @@ def move(
         SubmissionText.of(submission).save()
 
 
-def record(submission: Submission, kind: str, *, person: User | None, reason: str = "", now: datetime) -> None:
+def record(
+    submission: Submission,
+    kind: str,
+    *,
+    person: User | None,
+    reason: str = "",
+    as_administrator: bool = False,
+    now: datetime,
+) -> None:
+    """One row of the history, and the notices that tell it."""
     SubmissionEvent.objects.create(
         submission=submission,
         kind=kind,
         person=person,
         revision_number=submission.revision_number,
         reason=written(reason),
+        as_administrator=as_administrator,
         at=now,
     )
     notices_send(submission=submission, kind=kind, by=person, now=now)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from taxonomy_app.contributions.views import authoring, reviewing, saves, submissions
+from taxonomy_app.contributions.views import authoring, moving, reviewing, rules, saves, submissions, suggestions
 
 app_name = "contributions"
 
@@ -33,11 +33,19 @@ urlpatterns = [
     path("review/<int:pk>/release/", reviewing.release, name="release"),
     path("review/<int:pk>/decide/", reviewing.decide, name="decide"),
     path("review/<int:pk>/alike/", reviewing.alike, name="alike"),
+    path("review/<int:pk>/move/", moving.move, name="move"),
+    path("review/<int:pk>/suggest/", suggestions.suggest, name="suggest"),
+    path("rules/", rules.rules, name="rules"),
+    path("rules/add/", rules.rule_add, name="rule_add"),
+    path("rules/<int:pk>/", rules.rule, name="rule"),
+    path("rules/<int:pk>/remove/", rules.rule_remove, name="rule_remove"),
     path("<int:pk>/", submissions.submission, name="submission"),
     path("<int:pk>/history.csv", submissions.trail, name="trail"),
     path("<int:pk>/revise/", submissions.revise, name="revise"),
     path("<int:pk>/withdraw/", submissions.withdraw, name="withdraw"),
     path("<int:pk>/comment/", submissions.comment, name="comment"),
     path("<int:pk>/comments/<int:comment_pk>/settle/", submissions.comment_resolve, name="comment_resolve"),
+    path("<int:pk>/suggestions/<int:comment_pk>/", suggestions.suggestion, name="suggestion"),
+    path("<int:pk>/suggestions/<int:comment_pk>/decline/", suggestions.suggestion_decline, name="suggestion_decline"),
     path("<int:pk>/revisions/<int:number>/", submissions.revision, name="revision"),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from taxonomy_app.releases.creation import items_from_json
 from taxonomy_app.releases.dashboard import benchmark_title
@@ -40,14 +41,14 @@ class ChangedLeaf:
     @property
     def how(self) -> str:
         if self.first is None:
-            return "only in the second"
+            return _("only in the second")
         if self.second is None:
-            return "only in the first"
+            return _("only in the first")
         if self.first.path != self.second.path:
-            return f"moved from {self.first.path}"
+            return _("moved from %(path)s") % {"path": self.first.path}
         if self.first.blob != self.second.blob:
-            return "its text was changed"
-        return "other seeds taught or held out"
+            return _("its text was changed")
+        return _("other seeds taught or held out")
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,13 @@ def flatten(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def plan_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Setting]:
-    """What the two plans set differently, leaves aside (they have a table of their own), by name."""
+    """What the two plans set differently, leaves aside (they have a table of their own), by name.
+
+    Of a pipeline its name, version and hash are compared, not the text of its file.
+    """
     one, other = (flatten({k: v for k, v in plan.items() if k != "leaves"}) for plan in (first, second))
+    for side in (one, other):
+        side.pop("pipeline.text", None)
     return [
         Setting(name, one.get(name), other.get(name))
         for name in sorted(one.keys() | other.keys())

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
 from taxonomy_app.releases.forgetting import METRIC
 from taxonomy_app.releases.headline import headline
 from taxonomy_app.releases.models import (
@@ -23,7 +26,7 @@ from workers.evaluation.statistics import LOWER_IS_BETTER
 # A chart with more rows than this is a wall; the table has them all.
 CHART_RELEASES = 20
 CHART_LEAVES = 20
-UNITS = {Baseline.Unit.PERCENT: "per cent", Baseline.Unit.POINTS: "points of 10"}
+UNITS = {Baseline.Unit.PERCENT: lazy("per cent"), Baseline.Unit.POINTS: lazy("points of 10")}
 # Standard errors to each side of a mean: the 95 % interval of one score (normal approximation).
 _WIDTH = 1.96
 
@@ -80,7 +83,9 @@ class Measure:
 
     @property
     def caption(self) -> str:
-        return f"{self.title} by release, newest first: before and after the round, the difference of the two"
+        return _("%(title)s by release, newest first: before and after the round, the difference of the two") % {
+            "title": self.title
+        }
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ def taught_leaves_measure(releases: Sequence[Release]) -> Measure:
             row.comparison = MeanDifference(metric=METRIC, **figures["difference"])
         if row.subjects:
             rows.append(row)
-    return Measure("leaves", "Taught leaves", METRIC, rows)
+    return Measure("leaves", _("Taught leaves"), METRIC, rows)
 
 
 def benchmark_measures(releases: Sequence[Release], baselines: Sequence[Baseline]) -> list[Measure]:
@@ -194,7 +199,11 @@ def benchmark_measures(releases: Sequence[Release], baselines: Sequence[Baseline
 def benchmark_title(scope: str, name: str, titles: dict[str, str] | None = None) -> str:
     """``everyday_science`` → ``Everyday science``; the general text is called by what it measures."""
     if scope == "general":
-        return "General loss" if name in ("general", "general_chats") else f"General loss: {name.replace('_', ' ')}"
+        return (
+            _("General loss")
+            if name in ("general", "general_chats")
+            else _("General loss: %(replace)s") % {"replace": name.replace("_", " ")}
+        )
     words = name.replace("_", " ")
     return (titles or {}).get(name) or words[:1].upper() + words[1:]
 
@@ -226,9 +235,10 @@ def chart(
             {
                 "key": f"baseline-{benchmark.benchmark}",
                 "title": benchmark.benchmark_title,
-                "unit": f"{UNITS[benchmark.unit]}, higher is better ({benchmark.setting})",
+                "unit": _("%(value)s, higher is better (%(setting)s)")
+                % {"value": UNITS[benchmark.unit], "setting": benchmark.setting},
                 "lower": False,
-                "note": "Published scores only: no release was measured on this benchmark here.",
+                "note": _("Published scores only: no release was measured on this benchmark here."),
                 "rows": rows,
             }
         )
@@ -237,15 +247,17 @@ def chart(
 
 def _measure_chart(measure: Measure) -> dict[str, Any]:
     shown = measure.rows[-CHART_RELEASES:]
-    note = "Bars are 95 % intervals of each score; whether two models differ is told by the paired differences below."
+    note = _(
+        "Bars are 95 % intervals of each score; whether two models differ is told by the paired differences below."
+    )
     if len(measure.rows) > len(shown):
-        note = f"The newest {len(shown)} releases. {note}"
+        note = " ".join((_("The newest %(count)s releases.") % {"count": len(shown)}, note))
     if measure.key == "leaves":
-        note = f"Each release's own taught leaves, which are not the same in all. {note}"
+        note = " ".join((_("Each release's own taught leaves, which are not the same in all."), note))
     return {
         "key": measure.key,
         "title": measure.title,
-        "unit": METRICS.get(measure.metric, ("", "higher is better"))[1],
+        "unit": METRICS.get(measure.metric, ("", _("higher is better")))[1],
         "lower": measure.metric in LOWER_IS_BETTER,
         "note": note,
         "rows": [
@@ -277,9 +289,11 @@ def _leaves_chart(newest: Release | None, leaves: Sequence[LeafInRelease]) -> di
         rows.append(row)
     return {
         "key": "newest-leaves",
-        "title": f"Leaves of {newest.name}",
+        "title": _("Leaves of %(name)s") % {"name": newest.name},
         "unit": METRICS[METRIC][1],
         "lower": False,
-        "note": "Held-out seeds only. Bars are 95 % intervals of each score, wide where a leaf has few held-out seeds.",
+        "note": _(
+            "Held-out seeds only. Bars are 95 % intervals of each score, wide where a leaf has few held-out seeds."
+        ),
         "rows": rows,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as lazy
 
 
 class PromoteForm(forms.Form):
@@ -12,15 +13,15 @@ class PromoteForm(forms.Form):
 
     acknowledged = forms.BooleanField(
         required=False,
-        label="I accept that this release forgets",
-        error_messages={"required": "Say that you accept this, or leave the current release in its place."},
+        label=lazy("I accept that this release forgets"),
+        error_messages={"required": lazy("Say that you accept this, or leave the current release in its place.")},
     )
     reason = forms.CharField(
         required=False,
         max_length=1000,
-        label="Reason",
+        label=lazy("Reason"),
         widget=forms.Textarea(attrs={"rows": 2}),
-        error_messages={"required": "Write down why it is promoted all the same."},
+        error_messages={"required": lazy("Write down why it is promoted all the same.")},
     )
 
     def __init__(self, *args: Any, forgets: bool = False, **kwargs: Any) -> None:
@@ -32,7 +33,7 @@ class PromoteForm(forms.Form):
 class RollbackForm(forms.Form):
     reason = forms.CharField(
         max_length=1000,
-        label="Reason",
+        label=lazy("Reason"),
         widget=forms.Textarea(attrs={"rows": 2}),
-        error_messages={"required": "Write down why it is rolled back."},
+        error_messages={"required": lazy("Write down why it is rolled back.")},
     )

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any, Protocol
 
+from django.utils.formats import get_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from taxonomy_app.releases.forgetting import METRIC, difference_on_common_items
 from workers.evaluation.statistics import LOWER_IS_BETTER
 from workers.specs import ItemScore
@@ -82,46 +86,59 @@ def amount(value: float, digits: int = 2) -> str:
     size = abs(value)
     while 0 < size < 0.5 * 10**-digits and digits < 4:
         digits += 1
-    return f"{size:.{digits}f}"
+    return f"{size:.{digits}f}".replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def headline(summary: dict[str, Any]) -> str:
     """The release in one sentence: "Better on 4 of 5 taught leaves, certain on 3; general loss rose by 0.02 …"."""
     leaves = summary.get("leaves", {})
-    parts = []
     if leaves.get("compared"):
-        better, compared = leaves["better"], leaves["compared"]
-        noun = "taught leaf" if compared == 1 else "taught leaves"
-        sentence = f"Better on {better} of {compared} {noun}"
-        if better:
-            sentence += f", certain on {leaves['certain_better']}"
+        clauses = [
+            ngettext(
+                "Better on %(better)s of %(compared)s taught leaf",
+                "Better on %(better)s of %(compared)s taught leaves",
+                leaves["compared"],
+            )
+            % leaves
+        ]
+        if leaves["better"]:
+            clauses.append(_("certain on %(certain_better)s") % leaves)
         if leaves["certain_worse"]:
-            sentence += f", certainly worse on {leaves['certain_worse']}"
-        parts.append(sentence)
+            clauses.append(_("certainly worse on %(certain_worse)s") % leaves)
+        parts = [", ".join(clauses)]
     else:
-        parts.append("No taught leaf could be compared, because none has held-out seeds")
+        parts = [_("No taught leaf could be compared, because none has held-out seeds")]
     general = next(iter(summary.get("general", [])), None)
     if general:
         parts.append(_general_sentence(general))
-    retention = summary.get("retention", {})
-    if retention.get("forgets"):
-        count = retention["forgets"]
-        parts.append(f"forgets {count} earlier {'leaf' if count == 1 else 'leaves'}")
+    count = summary.get("retention", {}).get("forgets")
+    if count:
+        parts.append(
+            ngettext("forgets %(count)s earlier leaf", "forgets %(count)s earlier leaves", count) % {"count": count}
+        )
     return "; ".join(parts) + "."
 
 
 def _general_sentence(general: dict[str, Any]) -> str:
     difference = general["difference"]
     if difference is None:
-        return "general loss could not be compared"
-    word = "rose by" if difference > 0 else "fell by" if difference < 0 else "stayed the same, at a difference of"
-    sentence = f"general loss {word} {amount(difference)}"
+        return _("general loss could not be compared")
+    size = {"amount": amount(difference)}
+    if difference > 0:
+        change = _("general loss rose by %(amount)s") % size
+    elif difference < 0:
+        change = _("general loss fell by %(amount)s") % size
+    else:
+        change = _("general loss stayed the same, at a difference of %(amount)s") % size
     if not is_certain(general["low"], general["high"]):
-        sentence += " (not certain)"
+        change = _("%(change)s (not certain)") % {"change": change}
     control = general.get("control_difference")
-    if control is not None:
-        sentence += f" with replay, against {'a fall of ' if control < 0 else ''}{amount(control)} without"
-    return sentence
+    if control is None:
+        return change
+    told = {"change": change, "control": amount(control)}
+    if control < 0:
+        return _("%(change)s with replay, against a fall of %(control)s without") % told
+    return _("%(change)s with replay, against %(control)s without") % told
 
 
 __all__ = [

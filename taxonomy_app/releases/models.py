@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.web.history import HistoryRow
 
@@ -32,8 +33,8 @@ class Release(models.Model):
     """
 
     class State(models.TextChoices):
-        CANDIDATE = "candidate", "Candidate"
-        PUBLISHED = "published", "Published"
+        CANDIDATE = "candidate", lazy("Candidate")
+        PUBLISHED = "published", lazy("Published")
 
     number = models.PositiveIntegerField(unique=True)
     name = models.CharField(max_length=100, unique=True)
@@ -79,12 +80,12 @@ class ReleaseEvent(HistoryRow):
     """What happened to a release, who did it and why. Insert-only."""
 
     class Kind(models.TextChoices):
-        CREATED = "created", "made from its round"
-        PUBLISHED = "published", "published"
-        PROMOTED = "promoted", "promoted to current"
-        REPLACED = "replaced", "replaced as current"
-        ROLLED_BACK = "rolled_back", "rolled back"
-        RESTORED = "restored", "made current again"
+        CREATED = "created", lazy("made from its round")
+        PUBLISHED = "published", lazy("published")
+        PROMOTED = "promoted", lazy("promoted to current")
+        REPLACED = "replaced", lazy("replaced as current")
+        ROLLED_BACK = "rolled_back", lazy("rolled back")
+        RESTORED = "restored", lazy("made current again")
 
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="events")
     kind = models.CharField(max_length=20, choices=Kind)
@@ -105,9 +106,9 @@ class ReleaseEvent(HistoryRow):
 class Subject(models.TextChoices):
     """The model a score belongs to: the student as it came, as it was tuned, and as tuned without replay."""
 
-    BEFORE = "before", "before"
-    AFTER = "after", "after"
-    CONTROL = "control", "without replay"
+    BEFORE = "before", lazy("before")
+    AFTER = "after", lazy("after")
+    CONTROL = "control", lazy("without replay")
 
 
 class ScoreQuerySet(models.QuerySet[Any]):
@@ -194,8 +195,8 @@ class LeafComparison(Comparison):
 
 
 class Scope(models.TextChoices):
-    BENCHMARK = "benchmark", "benchmark"
-    GENERAL = "general", "general text"
+    BENCHMARK = "benchmark", lazy("benchmark")
+    GENERAL = "general", lazy("general text")
 
 
 class BenchmarkScore(Score):
@@ -243,9 +244,9 @@ class Retention(models.Model):
     """
 
     class Verdict(models.TextChoices):
-        FORGETS = "forgets", "forgets"
-        KEPT = "kept", "kept"
-        UNCERTAIN = "uncertain", "not certain"
+        FORGETS = "forgets", lazy("forgets")
+        KEPT = "kept", lazy("kept")
+        UNCERTAIN = "uncertain", lazy("not certain")
 
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="retentions")
     taught_by = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="later_retentions")
@@ -315,7 +316,7 @@ class Baseline(models.Model):
 
     class Unit(models.TextChoices):
         PERCENT = "percent", "%"
-        POINTS = "points", "points of 10"
+        POINTS = "points", lazy("points of 10")
 
     model = models.CharField(max_length=100)
     benchmark = models.CharField(max_length=100)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.models import Decision, Submission
 from taxonomy_app.releases.forgetting import METRIC
@@ -124,12 +125,12 @@ def _add_retentions(rows: Iterable[LeafInRelease], retentions: QuerySet[Retentio
 
 
 SHOWN = {
-    "": "All leaves",
-    "better": "Certainly better",
-    "uncertain": "Not certain",
-    "worse": "Certainly worse",
-    "forgets": "Forgotten",
-    "unscored": "Not scored",
+    "": lazy("All leaves"),
+    "better": lazy("Certainly better"),
+    "uncertain": lazy("Not certain"),
+    "worse": lazy("Certainly worse"),
+    "forgets": lazy("Forgotten"),
+    "unscored": lazy("Not scored"),
 }
 
 

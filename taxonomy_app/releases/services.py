@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from taxonomy_app.releases import creation
 from taxonomy_app.releases.models import Release, ReleaseEvent
@@ -92,7 +93,7 @@ def _create(
 def _locked(release: Release, actor: User) -> Release:
     """The release as it is now, held until the transaction ends. Raises PermissionDenied but for administrators."""
     if not actor.can_administer:
-        raise PermissionDenied("Only administrators decide about releases.")
+        raise PermissionDenied(_("Only administrators decide about releases."))
     # Every decision locks all releases, so that two promotions cannot both find the same current one.
     return next(row for row in Release.objects.select_for_update().order_by("pk") if row.pk == release.pk)
 
@@ -154,20 +155,29 @@ def release_promote(
     """
     found = _locked(release, actor)
     if found.state != Release.State.PUBLISHED:
-        raise ValidationError(f"{found} is not published yet. Publish it first.", code="not_published")
+        raise ValidationError(
+            _("%(release)s is not published yet. Publish it first.") % {"release": found}, code="not_published"
+        )
     if found.is_current:
-        raise ValidationError(f"{found} is the current release already.", code="already_current")
+        raise ValidationError(
+            _("%(release)s is the current release already.") % {"release": found}, code="already_current"
+        )
     reason = reason.strip()
     forgotten = list(found.retentions.filter(verdict="forgets").values_list("path", flat=True))
     if forgotten and not acknowledged:
         raise ValidationError(
-            f"{found} forgets {_leaves(forgotten)}. Say that you accept this, and why, or leave the current release "
-            "in its place.",
+            _(
+                "%(release)s forgets %(leaves)s. Say that you accept this, and why, or leave the "
+                "current release in its place."
+            )
+            % {"release": found, "leaves": _leaves(forgotten)},
             code="forgets",
         )
     if forgotten and not reason:
         raise ValidationError(
-            f"{found} forgets {_leaves(forgotten)}. Write down why it is promoted all the same.", code="reason_missing"
+            _("%(release)s forgets %(leaves)s. Write down why it is promoted all the same.")
+            % {"release": found, "leaves": _leaves(forgotten)},
+            code="reason_missing",
         )
     previous = Release.objects.filter(is_current=True).first()
     if previous is not None:
@@ -199,10 +209,13 @@ def release_rollback(*, release: Release, actor: User, now: datetime, reason: st
     reason = reason.strip()
     if not found.is_current:
         raise ValidationError(
-            f"{found} is not the current release. Only that one can be rolled back.", code="not_current"
+            _("%(release)s is not the current release. Only that one can be rolled back.") % {"release": found},
+            code="not_current",
         )
     if not reason:
-        raise ValidationError(f"Write down why {found} is rolled back.", code="reason_missing")
+        raise ValidationError(
+            _("Write down why %(release)s is rolled back.") % {"release": found}, code="reason_missing"
+        )
     previous = previous_of(found)
     _set_current(found, current=False)
     ReleaseEvent.objects.create(
@@ -235,5 +248,8 @@ def _set_current(release: Release, *, current: bool) -> None:
 
 def _leaves(paths: list[str]) -> str:
     if len(paths) == 1:
-        return f"the earlier leaf {paths[0]}"
-    return f"{len(paths)} earlier leaves ({', '.join(paths[:3])}{', …' if len(paths) > 3 else ''})"
+        return _("the earlier leaf %(leaf)s") % {"leaf": paths[0]}
+    return _("%(count)s earlier leaves (%(leaves)s)") % {
+        "count": len(paths),
+        "leaves": ", ".join(paths[:3]) + (", …" if len(paths) > 3 else ""),
+    }

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from taxonomy_app.people.permissions import administrator_required, visible_to_visitors
@@ -148,7 +149,9 @@ def scores_csv(request: HttpRequest, number: int) -> HttpResponse:
 def publish(request: HttpRequest, number: int) -> HttpResponse:
     found = release_or_404(request, number)
     services.release_publish(release=found, actor=request.user, now=timezone.now())
-    messages.success(request, f"{found} is published: everyone who may see this site sees its scores.")
+    messages.success(
+        request, _("%(release)s is published: everyone who may see this site sees its scores.") % {"release": found}
+    )
     return redirect(found)
 
 
@@ -163,7 +166,7 @@ def promote(request: HttpRequest, number: int) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"{found} is the current release.")
+            messages.success(request, _("%(release)s is the current release.") % {"release": found})
             return redirect(found)
     return render(request, "releases/release.html", _release_context(request, found, promote=form), status=422)
 
@@ -181,7 +184,13 @@ def rollback(request: HttpRequest, number: int) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            instead = f"{restored} is current again" if restored else "no release is current now"
-            messages.success(request, f"{found} is rolled back: {instead}.")
+            instead = (
+                _("%(release)s is current again") % {"release": restored}
+                if restored
+                else _("no release is current now")
+            )
+            messages.success(
+                request, _("%(release)s is rolled back: %(instead)s.") % {"release": found, "instead": instead}
+            )
             return redirect(found)
     return render(request, "releases/release.html", _release_context(request, found, rollback=form), status=422)

@@ -10,6 +10,8 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from pydantic import ValidationError as SpecError
 
 from taxonomy_app.rounds.model_checks import check_endpoint, check_model
@@ -17,34 +19,55 @@ from taxonomy_app.rounds.models import Round
 from taxonomy_app.rounds.planning import recipe_with
 from taxonomy_app.rounds.services.record import artifact_store
 from taxonomy_app.tree.models import Branch, Leaf
+from workers.pipelines import DEFAULT as DEFAULT_PIPELINE
+from workers.pipelines import Pipeline, PipelineProblem, pipeline, pipeline_files
 from workers.recipes import recipe, recipe_names
 from workers.specs import BUNDLED_MODEL, FurtherEndpoint, ModelReference, Recipe, TeacherReference, is_key_variable
 
 # Above this number of leaves single ones are not listed; folders are.
 MOST_LISTED = 300
 SOURCES = (
-    ("auto", "Started by the worker: vLLM, or else transformers"),
-    ("vllm", "Started by the worker: vLLM"),
-    ("transformers", "Started by the worker: transformers (slow)"),
-    ("endpoint", "A server that runs already (OpenAI-compatible)"),
+    ("auto", lazy("Started by the worker: vLLM, or else transformers")),
+    ("vllm", lazy("Started by the worker: vLLM")),
+    ("transformers", lazy("Started by the worker: transformers (slow)")),
+    ("endpoint", lazy("A server that runs already (OpenAI-compatible)")),
 )
 # The names of workers.teacher.profiles, which the web does not import; a test holds them together.
 PROFILES = (
-    ("auto", "By the model's name and chat template"),
-    ("bundled-small", "The bundled small model: continues a text"),
-    ("generic-base", "A base model: continues a text"),
-    ("generic-instruct", "An instruct model: follows a chat"),
-    ("mixtral-8x7b-instruct", "Mixtral-8x7B-Instruct, as in the paper"),
+    ("auto", lazy("By the model's name and chat template")),
+    ("bundled-small", lazy("The bundled small model: continues a text")),
+    ("generic-base", lazy("A base model: continues a text")),
+    ("generic-instruct", lazy("An instruct model: follows a chat")),
+    ("mixtral-8x7b-instruct", lazy("Mixtral-8x7B-Instruct, as in the paper")),
 )
 SCOPES = (
-    ("all", "All leaves"),
-    ("new", "Leaves that are new or changed since the last release"),
-    ("some", "Those ticked below"),
+    ("all", lazy("All leaves")),
+    ("new", lazy("Leaves that are new or changed since the last release")),
+    ("some", lazy("Those ticked below")),
 )
 
 
 def recipe_choices() -> list[tuple[str, str]]:
     return [(name, recipe(name).title) for name in recipe_names()]
+
+
+def pipeline_choices() -> list[tuple[str, str]]:
+    return [(found.name, f"{found.content.title} ({found.name})") for found in pipelines()[0]]
+
+
+def pipelines() -> tuple[list[Pipeline], list[str]]:
+    """The pipelines that can be chosen, and a sentence for each file that cannot."""
+    try:
+        names = list(pipeline_files())
+    except PipelineProblem as problem:
+        return [pipeline(DEFAULT_PIPELINE, {})], [str(problem)]
+    found, wrong = [], []
+    for name in names:
+        try:
+            found.append(pipeline(name))
+        except PipelineProblem as problem:
+            wrong.append(str(problem))
+    return found, wrong
 
 
 @dataclass
@@ -66,112 +89,124 @@ class LeafBranch:
 class RoundForm(forms.Form):
     """What a round is made of. Only ``recipe`` must be given; ``views.round_new`` describes every field."""
 
-    title = forms.CharField(label="Name", max_length=120, required=False, help_text="Empty: “Round” and its number.")
+    title = forms.CharField(
+        label=lazy("Name"), max_length=120, required=False, help_text=lazy("Empty: “Round” and its number.")
+    )
     choose = forms.ChoiceField(
-        label="Leaves",
+        label=lazy("Leaves"),
         choices=SCOPES,
         widget=forms.RadioSelect(attrs={"class": "radio radio-primary radio-sm"}),
         initial="all",
     )
-    folders = forms.MultipleChoiceField(label="Folders", required=False, widget=forms.CheckboxSelectMultiple)
+    folders = forms.MultipleChoiceField(label=lazy("Folders"), required=False, widget=forms.CheckboxSelectMultiple)
     leaves = forms.TypedMultipleChoiceField(
-        label="Single leaves", required=False, coerce=UUID, widget=forms.CheckboxSelectMultiple
+        label=lazy("Single leaves"), required=False, coerce=UUID, widget=forms.CheckboxSelectMultiple
     )
-    recipe = forms.ChoiceField(label="Recipe", choices=recipe_choices, widget=forms.RadioSelect)
+    recipe = forms.ChoiceField(label=lazy("Recipe"), choices=recipe_choices, widget=forms.RadioSelect)
     samples_per_leaf = forms.IntegerField(
-        label="Samples for each leaf",
+        label=lazy("Samples for each leaf"),
         min_value=1,
         max_value=100_000,
         required=False,
-        help_text="How many should be left after the filters. Empty: as in the recipe.",
+        help_text=lazy("How many should be left after the filters. Empty: as in the recipe."),
     )
     control = forms.ChoiceField(
-        label="Control arm",
+        label=lazy("Control arm"),
         choices=(
-            ("recipe", "As in the recipe"),
-            ("yes", "Yes: also tune a student without replay"),
-            ("no", "No"),
+            ("recipe", lazy("As in the recipe")),
+            ("yes", lazy("Yes: also tune a student without replay")),
+            ("no", lazy("No")),
         ),
         initial="recipe",
-        help_text="Shows what replay keeps from being forgotten. Doubles the time of tuning.",
+        help_text=lazy("Shows what replay keeps from being forgotten. Doubles the time of tuning."),
     )
     held_out_percent = forms.IntegerField(
-        label="Seeds held out, in percent",
+        label=lazy("Seeds held out, in percent"),
         min_value=0,
         max_value=90,
         required=False,
-        help_text="Kept from teacher and student, and used to score the leaf. Empty: as in the recipe.",
+        help_text=lazy("Kept from teacher and student, and used to score the leaf. Empty: as in the recipe."),
     )
     benchmark_limit = forms.IntegerField(
-        label="Items of each benchmark, at most", min_value=1, max_value=1_000_000, required=False
+        label=lazy("Items of each benchmark, at most"), min_value=1, max_value=1_000_000, required=False
     )
     random_seed = forms.IntegerField(
-        label="Random seed",
+        label=lazy("Random seed"),
         min_value=0,
         max_value=2**31 - 1,
         required=False,
-        help_text="The same seed and inputs give the same data. Empty: the round's number.",
+        help_text=lazy("The same seed and inputs give the same data. Empty: the round's number."),
     )
-    teacher_source = forms.ChoiceField(label="Where the teacher answers", choices=SOURCES, initial="auto")
+    teacher_source = forms.ChoiceField(label=lazy("Where the teacher answers"), choices=SOURCES, initial="auto")
     teacher_model = forms.CharField(
-        label="Teacher's model",
+        label=lazy("Teacher's model"),
         max_length=500,
         initial=BUNDLED_MODEL,
-        help_text="The bundled model, a folder, owner/model of the hub, or the name that the running server knows.",
+        help_text=lazy(
+            "The bundled model, a folder, owner/model of the hub, or the name that the running server knows."
+        ),
     )
-    teacher_revision = forms.CharField(label="Revision", max_length=100, required=False)
+    teacher_revision = forms.CharField(label=lazy("Revision"), max_length=100, required=False)
     teacher_url = forms.CharField(
-        label="URL of the running server",
+        label=lazy("URL of the running server"),
         max_length=500,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "http://teacher:8000/v1", "inputmode": "url"}),
     )
     teacher_key_variable = forms.CharField(
-        label="Variable with the key",
+        label=lazy("Variable with the key"),
         max_length=100,
         required=False,
-        help_text="The name of the worker's environment variable that holds the key, such as SEEDBED_TEACHER_KEY or "
-        "OPENAI_API_KEY; never the key itself.",
+        help_text=lazy(
+            "The name of the worker's environment variable that holds the key, such as "
+            "SEEDBED_TEACHER_KEY or OPENAI_API_KEY; never the key itself."
+        ),
     )
     teacher_in_flight = forms.IntegerField(
-        label="Requests at once",
+        label=lazy("Requests at once"),
         min_value=1,
         max_value=4096,
         required=False,
-        help_text="Empty: 16. A server on a GPU is busy only with many more.",
+        help_text=lazy("Empty: 16. A server on a GPU is busy only with many more."),
     )
     teacher_further = forms.CharField(
-        label="More servers of the same model",
+        label=lazy("More servers of the same model"),
         max_length=5000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "http://teacher-2:8000/v1 64"}),
-        help_text="One a line: its URL and, after a space, how many requests it takes at once.",
+        help_text=lazy("One a line: its URL and, after a space, how many requests it takes at once."),
     )
-    teacher_profile = forms.ChoiceField(label="How it is prompted", choices=PROFILES, initial="auto")
-    student = forms.ChoiceField(label="Student", widget=forms.RadioSelect)
+    teacher_profile = forms.ChoiceField(label=lazy("How it is prompted"), choices=PROFILES, initial="auto")
+    student = forms.ChoiceField(label=lazy("Student"), widget=forms.RadioSelect)
     student_name = forms.CharField(
-        label="Another student",
+        label=lazy("Another student"),
         max_length=500,
         required=False,
-        help_text="A folder (/models/my-student), owner/model of the hub, or artifact:… of an earlier round.",
+        help_text=lazy("A folder (/models/my-student), owner/model of the hub, or artifact:… of an earlier round."),
     )
-    student_revision = forms.CharField(label="Revision", max_length=100, required=False)
+    student_revision = forms.CharField(label=lazy("Revision"), max_length=100, required=False)
     seen_by_workers = forms.BooleanField(
-        label="The workers see folders and servers that this server does not", required=False
+        label=lazy("The workers see folders and servers that this server does not"), required=False
+    )
+    pipeline = forms.ChoiceField(
+        label="Pipeline",
+        choices=pipeline_choices,
+        initial=DEFAULT_PIPELINE,
+        help_text="The prompts, filters and judges by which samples come to be.",
     )
     judge = forms.ChoiceField(
-        label="Judge",
+        label=lazy("Judge"),
         choices=(
-            ("recipe", "As in the recipe"),
-            ("token", "Grades in one token, from the probabilities"),
-            ("written", "Writes down why, then grades: to compare with, about a hundred times the tokens"),
-            ("none", "None: filters alone decide"),
+            ("recipe", lazy("As in the recipe")),
+            ("token", lazy("Grades in one token, from the probabilities")),
+            ("written", lazy("Writes down why, then grades: to compare with, about a hundred times the tokens")),
+            ("none", lazy("None: filters alone decide")),
         ),
         initial="recipe",
-        help_text="For a teacher that can grade; one that cannot judges by likelihood.",
+        help_text=lazy("For a teacher that can grade; one that cannot judges by likelihood."),
     )
     holds = forms.BooleanField(
-        label="Wait after generation, so that I can read, restore and reject rows before the student is tuned",
+        label=lazy("Wait after generation, so that I can read, restore and reject rows before the student is tuned"),
         required=False,
     )
     planned_from = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -189,10 +224,10 @@ class RoundForm(forms.Form):
         folders += [group.folder for branch in self.branches for group in branch.groups]
         self.fields["folders"].choices = [(folder, folder) for folder in folders]  # type: ignore[attr-defined]
         self.fields["leaves"].choices = [(str(leaf.leaf_id), leaf.path) for leaf in self.usable]  # type: ignore[attr-defined]
-        students = [("bundled", "The bundled small model (SmolLM2-135M-Instruct)")]
+        students = [("bundled", _("The bundled small model (SmolLM2-135M-Instruct)"))]
         if self.release is not None:
-            students.insert(0, ("release", f"The current release, {self.release.name}"))
-        students.append(("other", "Another model"))
+            students.insert(0, ("release", _("The current release, %(name)s") % {"name": self.release.name}))
+        students.append(("other", _("Another model")))
         self.fields["student"].choices = students  # type: ignore[attr-defined]
         self.fields["student"].initial = students[0][0]
         self.fields["recipe"].initial = recipe_names()[0]
@@ -202,7 +237,7 @@ class RoundForm(forms.Form):
     def _fill_in(self) -> None:
         """Give the fields that a program left out the value that a person would have found in them."""
         data = self.data.copy()
-        for name in ("control", "judge", "teacher_source", "teacher_model", "teacher_profile"):
+        for name in ("control", "judge", "pipeline", "teacher_source", "teacher_model", "teacher_profile"):
             data.setdefault(name, self.fields[name].initial)
         data.setdefault("student", "other" if data.get("student_name") else self.fields["student"].initial)
         data.setdefault("choose", "some" if data.get("leaves") or data.get("folders") else "all")
@@ -215,6 +250,10 @@ class RoundForm(forms.Form):
     @cached_property
     def recipes(self) -> list[Recipe]:
         return [recipe(name) for name in recipe_names()]
+
+    @cached_property
+    def pipelines(self) -> tuple[list[Pipeline], list[str]]:
+        return pipelines()
 
     def ticked(self, name: str) -> set[str]:
         """What is ticked now in ``folders`` or ``leaves``."""
@@ -240,6 +279,11 @@ class RoundForm(forms.Form):
         self._clean_recipe(data)
         self._clean_teacher(data)
         self._clean_student(data)
+        if "pipeline" in data:
+            try:
+                data["pipeline_pin"] = pipeline(data["pipeline"]).pin
+            except PipelineProblem as problem:  # changed since the form was shown
+                self.add_error("pipeline", str(problem))
         return data
 
     def clean_teacher_key_variable(self) -> str:
@@ -247,7 +291,7 @@ class RoundForm(forms.Form):
         if name and not is_key_variable(name):
             # What was written is not repeated: it may be the key.
             raise ValidationError(
-                "Write the name of a variable that begins with SEEDBED_TEACHER_KEY or ends in _API_KEY; not the key."
+                _("Write the name of a variable that begins with SEEDBED_TEACHER_KEY or ends in _API_KEY; not the key.")
             )
         return name
 
@@ -260,14 +304,16 @@ class RoundForm(forms.Form):
         elif choose == "new":
             chosen = self.new_leaf_ids
             if not chosen and self.usable:
-                self.add_error("choose", "Nothing is new since the last release. Choose other leaves.")
+                self.add_error("choose", _("Nothing is new since the last release. Choose other leaves."))
                 return
         else:
             chosen = set(data.get("leaves") or ())
             folders = tuple(f"{folder}/" for folder in data.get("folders") or ())
             chosen |= {leaf.leaf_id for leaf in self.usable if leaf.path.startswith(folders)} if folders else set()
         if not chosen and "leaves" not in self.errors and "folders" not in self.errors:
-            self.add_error("choose", "Choose at least one leaf." if self.usable else "The taxonomy has no leaves yet.")
+            self.add_error(
+                "choose", _("Choose at least one leaf.") if self.usable else _("The taxonomy has no leaves yet.")
+            )
         data["leaf_ids"] = chosen
 
     def _clean_recipe(self, data: dict[str, Any]) -> None:
@@ -297,12 +343,14 @@ class RoundForm(forms.Form):
         if source == "endpoint":
             try:
                 if not url:
-                    raise ValidationError("Write the URL of the teacher's server, such as http://teacher:8000/v1.")
+                    raise ValidationError(_("Write the URL of the teacher's server, such as http://teacher:8000/v1."))
                 url = check_endpoint(url, seen_by_workers=seen)
             except ValidationError as error:
                 self.add_error("teacher_url", error)
         elif url:
-            self.add_error("teacher_url", "This URL would not be used: choose the running server, or empty the field.")
+            self.add_error(
+                "teacher_url", _("This URL would not be used: choose the running server, or empty the field.")
+            )
         else:
             try:
                 check_model(model, artifact_store(), seen_by_workers=seen)
@@ -310,7 +358,9 @@ class RoundForm(forms.Form):
                 self.add_error("teacher_model", error)
         further = self._further_servers(data, seen) if source == "endpoint" else ()
         if data.get("teacher_further") and source != "endpoint":
-            self.add_error("teacher_further", "These would not be used: choose the running server, or empty the field.")
+            self.add_error(
+                "teacher_further", _("These would not be used: choose the running server, or empty the field.")
+            )
         data["teacher"] = TeacherReference(
             source=source,
             model=model,
@@ -324,13 +374,15 @@ class RoundForm(forms.Form):
     def _further_servers(self, data: dict[str, Any], seen: bool) -> tuple[FurtherEndpoint, ...]:
         found = []
         for line in data.get("teacher_further", "").splitlines():
-            url, _, number = line.strip().partition(" ")
+            url, _space, number = line.strip().partition(" ")
             if not url:
                 continue
             most = number.strip() or str(data.get("teacher_in_flight") or TeacherReference().max_in_flight)
             try:
                 if not most.isdecimal() or not 1 <= int(most) <= 4096:
-                    raise ValidationError(f"“{line.strip()}” must be a URL and a number from 1 to 4096.")
+                    raise ValidationError(
+                        _("“%(line)s” must be a URL and a number from 1 to 4096.") % {"line": line.strip()}
+                    )
                 found.append(FurtherEndpoint(url=check_endpoint(url, seen_by_workers=seen), max_in_flight=int(most)))
             except ValidationError as error:
                 self.add_error("teacher_further", error)
@@ -348,7 +400,7 @@ class RoundForm(forms.Form):
         else:
             name, revision = data.get("student_name") or "", data.get("student_revision") or None
         if not name:
-            self.add_error("student_name", "Write which model is to be tuned.")
+            self.add_error("student_name", _("Write which model is to be tuned."))
             return
         data["student_reference"] = ModelReference(name=name, revision=revision)
         try:
@@ -394,6 +446,7 @@ def initial_from(earlier: Round) -> dict[str, Any]:
         "recipe": made.name if base else recipe_names()[0],
         "samples_per_leaf": made.generation.samples_per_leaf,
         "control": "yes" if made.tuning.control != "none" else "no",
+        "pipeline": plan.pipeline.name if plan.pipeline is not None else DEFAULT_PIPELINE,
         "judge": made.generation.judge_form if made.generation.judge else "none",
         "held_out_percent": round(made.held_out_share * 100),
         "benchmark_limit": made.evaluation.limit,

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.model_folder import ModelProblem, model_folder_check
@@ -31,20 +32,21 @@ def check_model(reference: ModelReference, store: ArtifactStore, *, seen_by_work
     """
     name = reference.name
     if reference.revision is not None and not _REVISION.match(reference.revision):
-        raise ValidationError("A revision is a branch, a tag or a commit of the model's hub page.")
+        raise ValidationError(_("A revision is a branch, a tag or a commit of the model's hub page."))
     if name.startswith("bundled:"):
         if name != BUNDLED_MODEL:
-            raise ValidationError(f"The only bundled model is {BUNDLED_MODEL}.")
+            raise ValidationError(_("The only bundled model is %(bundled_model)s.") % {"bundled_model": BUNDLED_MODEL})
     elif name.startswith("artifact:"):
         _check_artifact(name.removeprefix("artifact:"), store)
     elif name.startswith("/"):
         if not seen_by_workers:
             check_folder(Path(name))
     elif name.startswith((".", "~")):
-        raise ValidationError("Write the whole path of the folder, beginning with a slash.")
+        raise ValidationError(_("Write the whole path of the folder, beginning with a slash."))
     elif not _HUB_ID.match(name):
         raise ValidationError(
-            f"“{name}” is neither a folder nor a model of the hub. Write /path/to/folder, or owner/model."
+            _("“%(name)s” is neither a folder nor a model of the hub. Write /path/to/folder, or owner/model.")
+            % {"name": name}
         )
 
 
@@ -54,7 +56,10 @@ def _check_artifact(artifact_id: str, store: ArtifactStore) -> None:
     except ArtifactProblem:
         there = False
     if not there:
-        raise ValidationError(f"There is no finished artifact called {artifact_id}. Choose a release's student.")
+        raise ValidationError(
+            _("There is no finished artifact called %(artifact_id)s. Choose a release's student.")
+            % {"artifact_id": artifact_id}
+        )
 
 
 def check_folder(folder: Path) -> None:
@@ -65,14 +70,18 @@ def check_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise ValidationError(
-            f"There is no folder {folder} on this server. Correct the path, or tick that the workers see it."
+            _("There is no folder %(folder)s on this server. Correct the path, or tick that the workers see it.")
+            % {"folder": folder}
         )
     try:
         model_folder_check(folder)
     except ModelProblem as problem:
         raise ValidationError(str(problem)) from None
     except OSError as error:
-        raise ValidationError(f"{folder} cannot be read ({error.strerror}). Allow the server to read it.") from None
+        raise ValidationError(
+            _("%(folder)s cannot be read (%(strerror)s). Allow the server to read it.")
+            % {"folder": folder, "strerror": error.strerror}
+        ) from None
 
 
 def check_endpoint(url: str, *, seen_by_workers: bool = False) -> str:
@@ -85,21 +94,30 @@ def check_endpoint(url: str, *, seen_by_workers: bool = False) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise ValidationError(f"“{url}” is not a URL. Write it like http://teacher:8000/v1.") from None
+        raise ValidationError(
+            _("“%(url)s” is not a URL. Write it like http://teacher:8000/v1.") % {"url": url}
+        ) from None
     if parts.scheme not in ("http", "https") or not host or re.search(r"[\s<>\"{}|\\^`]", url):
-        raise ValidationError(f"“{url}” is not the URL of a server. Write it like http://teacher:8000/v1.")
+        raise ValidationError(
+            _("“%(url)s” is not the URL of a server. Write it like http://teacher:8000/v1.") % {"url": url}
+        )
     if parts.username or parts.password:
-        raise ValidationError("A URL must not hold a name or a password. Name the worker's variable that has the key.")
+        raise ValidationError(
+            _("A URL must not hold a name or a password. Name the worker's variable that has the key.")
+        )
     if parts.query or parts.fragment:
-        raise ValidationError("Leave out what follows “?” or “#”: the URL ends with the path, such as /v1.")
+        raise ValidationError(_("Leave out what follows “?” or “#”: the URL ends with the path, such as /v1."))
     if not seen_by_workers:
         try:
             with socket.create_connection((host, port), timeout=_CONNECT_SECONDS):
                 pass
         except OSError as error:
-            why = error.strerror or "no answer"
+            why = error.strerror or _("no answer")
             raise ValidationError(
-                f"Nothing answers at {host}, port {port} ({why}). "
-                "Start the teacher's server or correct the URL, or tick that the workers reach it."
+                _(
+                    "Nothing answers at %(host)s, port %(port)s (%(why)s). Start the teacher's server or "
+                    "correct the URL, or tick that the workers reach it."
+                )
+                % {"host": host, "port": port, "why": why}
             ) from None
     return url.rstrip("/")

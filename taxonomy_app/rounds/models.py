@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.web.history import HistoryRow
 from workers.specs import ModelReference, Recipe, RoundPlan, StageKind
@@ -21,34 +22,34 @@ class RoundState(models.TextChoices):
     ``held``: the samples are there, and a person reads them before the student is tuned on them.
     """
 
-    PLANNED = "planned", "Planned"
-    RUNNING = "running", "Running"
-    HELD = "held", "Waiting for you"
-    CANCELLING = "cancelling", "Stopping"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    PLANNED = "planned", lazy("Planned")
+    RUNNING = "running", lazy("Running")
+    HELD = "held", lazy("Waiting for you")
+    CANCELLING = "cancelling", lazy("Stopping")
+    DONE = "done", lazy("Done")
+    FAILED = "failed", lazy("Failed")
+    CANCELLED = "cancelled", lazy("Cancelled")
 
 
 class StageState(models.TextChoices):
     """``pending`` waits for what comes before it, ``queued`` for a free worker."""
 
-    PENDING = "pending", "Not yet"
-    QUEUED = "queued", "Waiting for a worker"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    PENDING = "pending", lazy("Not yet")
+    QUEUED = "queued", lazy("Waiting for a worker")
+    RUNNING = "running", lazy("Running")
+    DONE = "done", lazy("Done")
+    FAILED = "failed", lazy("Failed")
+    CANCELLED = "cancelled", lazy("Cancelled")
 
 
 class StageName(models.TextChoices):
     """What people read for each ``workers.specs.StageKind``."""
 
-    GENERATION = StageKind.GENERATION.value, "Generation"
-    MIXTURE = StageKind.MIXTURE.value, "Mixture"
-    TUNING = StageKind.TUNING.value, "Tuning"
-    CONTROL = StageKind.CONTROL.value, "Control arm"
-    EVALUATION = StageKind.EVALUATION.value, "Evaluation"
+    GENERATION = StageKind.GENERATION.value, lazy("Generation")
+    MIXTURE = StageKind.MIXTURE.value, lazy("Mixture")
+    TUNING = StageKind.TUNING.value, lazy("Tuning")
+    CONTROL = StageKind.CONTROL.value, lazy("Control arm")
+    EVALUATION = StageKind.EVALUATION.value, lazy("Evaluation")
 
 
 # An attempt is under way: sent to the queue, or taken by a worker.
@@ -271,24 +272,24 @@ class RoundEvent(HistoryRow):
     """One thing that happened to a round, by whom, and why. ``actor`` is empty for the system itself."""
 
     class What(models.TextChoices):
-        PLANNED = "planned", "Planned"
-        STARTED = "started", "Started"
-        PREPARED = "prepared", "Plan written for the workers"
-        SENT = "sent", "Sent to the queue"
-        TAKEN = "taken", "Taken by a worker"
-        WAITING = "waiting", "Waiting for another round"
-        REUSED = "reused", "Reused"
-        STAGE_DONE = "stage_done", "Stage done"
-        ATTEMPT_FAILED = "attempt_failed", "Attempt failed"
-        ATTEMPT_LOST = "attempt_lost", "Attempt lost"
-        ATTEMPT_CANCELLED = "attempt_cancelled", "Attempt stopped"
-        RETRIED = "retried", "Tried again"
-        HELD = "held", "Waiting for a person"
-        WENT_ON = "went_on", "Went on"
-        CANCEL_ASKED = "cancel_asked", "Asked to stop"
-        CANCELLED = "cancelled", "Cancelled"
-        FAILED = "failed", "Failed"
-        DONE = "done", "Done"
+        PLANNED = "planned", lazy("Planned")
+        STARTED = "started", lazy("Started")
+        PREPARED = "prepared", lazy("Plan written for the workers")
+        SENT = "sent", lazy("Sent to the queue")
+        TAKEN = "taken", lazy("Taken by a worker")
+        WAITING = "waiting", lazy("Waiting for another round")
+        REUSED = "reused", lazy("Reused")
+        STAGE_DONE = "stage_done", lazy("Stage done")
+        ATTEMPT_FAILED = "attempt_failed", lazy("Attempt failed")
+        ATTEMPT_LOST = "attempt_lost", lazy("Attempt lost")
+        ATTEMPT_CANCELLED = "attempt_cancelled", lazy("Attempt stopped")
+        RETRIED = "retried", lazy("Tried again")
+        HELD = "held", lazy("Waiting for a person")
+        WENT_ON = "went_on", lazy("Went on")
+        CANCEL_ASKED = "cancel_asked", lazy("Asked to stop")
+        CANCELLED = "cancelled", lazy("Cancelled")
+        FAILED = "failed", lazy("Failed")
+        DONE = "done", lazy("Done")
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="events")
     stage = models.ForeignKey(Stage, on_delete=models.PROTECT, null=True, blank=True, related_name="events")
@@ -312,9 +313,9 @@ class RowDecision(HistoryRow):
     """
 
     class Verdict(models.TextChoices):
-        RESTORE = "restore", "Restored"
-        REJECT = "reject", "Rejected"
-        BACK = "back", "As the filters decided"
+        RESTORE = "restore", lazy("Restored")
+        REJECT = "reject", lazy("Rejected")
+        BACK = "back", lazy("As the filters decided")
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="row_decisions")
     sample_id = models.CharField(max_length=64)

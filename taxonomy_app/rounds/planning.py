@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxonomy_repo.leaf import Leaf
+from workers.pipelines import pipeline as shipped_pipeline
 from workers.planning import choose_held_out, seed_pairs
 from workers.specs import (
     Document,
     LeafKind,
     LeafPin,
     ModelReference,
+    PipelinePin,
     PlannedLeaf,
     Recipe,
     RoundPlan,
@@ -83,12 +85,14 @@ def plan_build(
     recipe: Recipe,
     random_seed: int,
     code_version: str,
+    pipeline: PipelinePin | None = None,
 ) -> RoundPlan:
     """Pin everything. The leaves are put in the order of their paths, so that the same choice gives the same hash.
 
     Args:
         scored: leaves that earlier rounds taught and this one does not; those of them that still have held-out seeds
             are pinned to be scored.
+        pipeline: how samples come to be; the shipped one where it is left out.
     """
     pins = [LeafPin(leaf_id=c.leaf_id, path=c.path, blob=c.blob, held_out=held_out_of(c, recipe)) for c in choices]
     for choice in scored:
@@ -103,6 +107,7 @@ def plan_build(
         teacher=teacher,
         student=student,
         recipe=recipe,
+        pipeline=pipeline or shipped_pipeline().pin,
         random_seed=random_seed,
         code_version=code_version,
     )
@@ -187,7 +192,12 @@ def stage_outlines(
 
     generation = name(
         StageKind.GENERATION,
-        {"leaves": leaves, "teacher": teacher, "recipe": recipe.generation.model_dump(mode="json")},
+        {
+            "leaves": leaves,
+            "teacher": teacher,
+            "recipe": recipe.generation.model_dump(mode="json"),
+            "pipeline": plan.pipeline.hash if plan.pipeline is not None else "",
+        },
     )
     # The control's phases lie beside the others in the mixture and change nothing about them.
     tuning_recipe = recipe.tuning.model_dump(mode="json", exclude={"control", "save_every_seconds"})

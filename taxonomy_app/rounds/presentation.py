@@ -7,22 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
 from taxonomy_app.rounds.models import Round, RoundState, Stage, StageState
+from taxonomy_app.web.languages import mid_sentence
+from taxonomy_app.web.numbers import compact, grouped
+from taxonomy_app.web.repository_words import code_words, said, unit_words
+from workers.pipelines import PipelineProblem, read_pipeline
 from workers.specs import ModelReference, RoundPlan, StageKind, TeacherReference
 
 WHAT_STAGES_DO = {
-    StageKind.GENERATION: "The teacher writes samples from the seeds; judges and filters keep the good ones.",
-    StageKind.MIXTURE: "Samples, seeds and replay are mixed into the phases of tuning.",
-    StageKind.TUNING: "The student is tuned, phase by phase.",
-    StageKind.CONTROL: "A second student is tuned without replay, to show what replay keeps.",
-    StageKind.EVALUATION: "Every model is scored on the held-out seeds and on benchmarks.",
+    StageKind.GENERATION: lazy("The teacher writes samples from the seeds; judges and filters keep the good ones."),
+    StageKind.MIXTURE: lazy("Samples, seeds and replay are mixed into the phases of tuning."),
+    StageKind.TUNING: lazy("The student is tuned, phase by phase."),
+    StageKind.CONTROL: lazy("A second student is tuned without replay, to show what replay keeps."),
+    StageKind.EVALUATION: lazy("Every model is scored on the held-out seeds and on benchmarks."),
 }
 _NOW_DOING = {
-    StageKind.GENERATION: "The teacher is writing samples",
-    StageKind.MIXTURE: "The samples are being mixed with replay",
-    StageKind.TUNING: "The student is being tuned",
-    StageKind.CONTROL: "The control is being tuned without replay",
-    StageKind.EVALUATION: "The models are being scored",
+    StageKind.GENERATION: lazy("The teacher is writing samples"),
+    StageKind.MIXTURE: lazy("The samples are being mixed with replay"),
+    StageKind.TUNING: lazy("The student is being tuned"),
+    StageKind.CONTROL: lazy("The control is being tuned without replay"),
+    StageKind.EVALUATION: lazy("The models are being scored"),
 }
 # A first guess of what is left needs a few seconds of running.
 _LEAST_SECONDS = 5.0
@@ -47,18 +54,18 @@ def duration_words(seconds: float | None) -> str:
 def model_words(reference: ModelReference | dict[str, Any]) -> str:
     name = reference["name"] if isinstance(reference, dict) else reference.name
     revision = reference.get("revision") if isinstance(reference, dict) else reference.revision
-    shown = {"bundled:smollm2-135m-instruct": "SmolLM2-135M-Instruct (bundled)"}.get(name, name)
+    shown = {"bundled:smollm2-135m-instruct": _("SmolLM2-135M-Instruct (bundled)")}.get(name, name)
     return f"{shown} @ {revision[:12]}" if revision else shown
 
 
 def teacher_words(teacher: TeacherReference) -> str:
     where = {
-        "auto": "a server that the worker starts",
+        "auto": _("a server that the worker starts"),
         "vllm": "vLLM",
         "transformers": "transformers",
-        "endpoint": "a running server",
+        "endpoint": _("a running server"),
     }
-    return f"{model_words(teacher.model)}, on {where[teacher.source]}"
+    return _("%(model)s, on %(server)s") % {"model": model_words(teacher.model), "server": where[teacher.source]}
 
 
 @dataclass(frozen=True)
@@ -76,16 +83,16 @@ class StageView:
         """Words and tone."""
         stage = self.stage
         if stage.state == StageState.DONE and stage.reused:
-            return "Reused", "good"
+            return _("Reused"), "good"
         if stage.state == StageState.PENDING and stage.problem:
-            return "Waits for another round", "attention"
+            return _("Waits for another round"), "attention"
         return {
-            StageState.PENDING: ("Not yet", "neutral"),
-            StageState.QUEUED: ("Waiting for a worker", "attention"),
-            StageState.RUNNING: ("Running", "busy"),
-            StageState.DONE: ("Done", "good"),
-            StageState.FAILED: ("Failed", "bad"),
-            StageState.CANCELLED: ("Cancelled", "neutral"),
+            StageState.PENDING: (_("Not yet"), "neutral"),
+            StageState.QUEUED: (_("Waiting for a worker"), "attention"),
+            StageState.RUNNING: (_("Running"), "busy"),
+            StageState.DONE: (_("Done"), "good"),
+            StageState.FAILED: (_("Failed"), "bad"),
+            StageState.CANCELLED: (_("Cancelled"), "neutral"),
         }[StageState(stage.state)]
 
     @property
@@ -97,13 +104,15 @@ class StageView:
         """What is left of a stage under way; for one that has not begun, what it will take."""
         if not self.left:
             return ""
-        return f"about {duration_words(self.left)}{' left' if self.stage.is_active else ''}"
+        time = {"time": duration_words(self.left)}
+        return (_("about %(time)s left") if self.stage.is_active else _("about %(time)s")) % time
 
     @property
     def progress_words(self) -> str:
         progress = self.stage.progress
         done, total, unit = progress.get("done", 0), progress.get("total", 0), progress.get("unit", "")
-        return f"{done:,} of {total:,} {unit}".strip() if total else ""
+        figures = {"done": grouped(done), "total": grouped(total), "unit": unit_words(unit)}
+        return (_("%(done)s of %(total)s %(unit)s") % figures).strip() if total else ""
 
     @property
     def expected(self) -> str:
@@ -112,16 +121,20 @@ class StageView:
         done, total, figures = progress.get("done", 0), progress.get("total", 0), progress.get("figures", {})
         if self.stage.state != StageState.RUNNING or not total or done < 0.02 * total or done == total:
             return ""
-        words = [f"{figures[name] * total / done:,.0f} {name}" for name in ("requests", "tokens") if figures.get(name)]
-        return f"about {' and '.join(words)} in all at this pace" if words else ""
+        expected = {name: grouped(figures.get(name, 0) * total / done) for name in ("requests", "tokens")}
+        if figures.get("requests") and figures.get("tokens"):
+            return _("about %(requests)s requests and %(tokens)s tokens in all at this pace") % expected
+        if figures.get("requests"):
+            return _("about %(requests)s requests in all at this pace") % expected
+        return _("about %(tokens)s tokens in all at this pace") % expected if figures.get("tokens") else ""
 
     @property
     def figures(self) -> list[tuple[str, str]]:
         """The numbers beside the bar, names in words."""
         found = []
         for name, value in sorted(self.stage.progress.get("figures", {}).items()):
-            shown = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
-            found.append((name.replace("_", " ").capitalize(), shown))
+            shown = grouped(value) if float(value).is_integer() or abs(value) >= 1000 else compact(value, 3)
+            found.append((code_words(name), shown))
         return found
 
 
@@ -163,47 +176,83 @@ def round_left(views: Sequence[StageView]) -> float | None:
 def happening(round_: Round, views: Sequence[StageView]) -> str:
     """What is happening now, in one sentence."""
     if round_.state == RoundState.PLANNED:
-        return "Planned. Nothing runs until it is started."
+        return _("Planned. Nothing runs until it is started.")
     if round_.state == RoundState.CANCELLING:
-        return "Stopping: the worker finishes what it is writing and then stops."
+        return _("Stopping: the worker finishes what it is writing and then stops.")
     if round_.state == RoundState.HELD:
-        return "The samples wait to be looked at: restore or reject rows, then let the round go on."
+        return _("The samples wait to be looked at: restore or reject rows, then let the round go on.")
     if round_.state == RoundState.DONE:
-        return "Done. The release with its scores is made." if round_.preview_of_id is None else "The preview is made."
+        return (
+            _("Done. The release with its scores is made.")
+            if round_.preview_of_id is None
+            else _("The preview is made.")
+        )
     if round_.state == RoundState.CANCELLED:
-        return "Cancelled." if round_.started_at else "Discarded before it started."
+        return _("Cancelled.") if round_.started_at else _("Discarded before it started.")
     if round_.state == RoundState.FAILED:
         stopped = next((view.stage for view in views if view.stage.state == StageState.FAILED), None)
-        where = f" at the stage {stopped.get_kind_display().lower()}" if stopped else ""
-        return f"Stopped{where}. What was finished is kept."
+        if stopped is None:
+            return _("Stopped. What was finished is kept.")
+        stage_name = {"stage": mid_sentence(stopped.get_kind_display())}
+        return _("Stopped at the stage %(stage)s. What was finished is kept.") % stage_name
     if not round_.plan_artifact:
-        return "The plan is being written for the workers, with its seeds and documents."
+        return _("The plan is being written for the workers, with its seeds and documents.")
     for view in views:
         stage = view.stage
         name = stage.get_kind_display()
         if stage.state == StageState.PENDING and stage.problem:
-            return "Another round is making the same data; this one waits and then uses it."
+            return _("Another round is making the same data; this one waits and then uses it.")
         if stage.state == StageState.QUEUED:
-            again = "The next attempt at it" if view.tries > 1 else name
-            return f"{again} waits for a free GPU worker."
+            if view.tries > 1:
+                return _("The next attempt at it waits for a free GPU worker.")
+            return _("%(stage)s waits for a free GPU worker.") % {"stage": name}
         if stage.state == StageState.RUNNING:
-            message = stage.progress.get("message") or _NOW_DOING[stage.stage_kind]
+            message = said(stage.progress.get("message") or "") or _NOW_DOING[stage.stage_kind]
             return f"{str(message).rstrip('.')}."
-    return "The next stage is being sent."
+    return _("The next stage is being sent.")
+
+
+@dataclass(frozen=True)
+class PipelineView:
+    """A plan's pipeline as its page shows it: what it is called, and its file to be read."""
+
+    name: str
+    title: str
+    version: str
+    hash: str
+    text: str
+
+
+def pipeline_view(plan: RoundPlan) -> PipelineView | None:
+    """None for plans from before pipelines were files."""
+    pin = plan.pipeline
+    if pin is None:
+        return None
+    try:
+        title = read_pipeline(pin.text, pin.name).content.title
+    except PipelineProblem:  # of another version of this program: it can still be read
+        title = pin.name
+    return PipelineView(pin.name, title, pin.version, pin.hash, pin.text)
 
 
 def numbers_of(plan: RoundPlan) -> list[tuple[str, str]]:
     """The recipe's numbers that decide most, as words and values."""
     recipe = plan.recipe
     rows = [
-        ("Samples for each leaf", f"{recipe.generation.samples_per_leaf:,}"),
-        ("Temperature", f"{recipe.generation.temperature:g}"),
-        ("Seeds held out", f"{recipe.held_out_share:.0%}, at least {recipe.held_out_least}"),
-        ("Near-duplicates dropped from", f"{recipe.generation.near_duplicate_threshold:g}"),
-        ("Control arm", "without replay" if recipe.tuning.control != "none" else "none"),
-        ("Precision of tuning", recipe.tuning.compute_dtype),
-        ("Benchmarks", ", ".join(words.replace("_", " ") for words in recipe.evaluation.benchmarks) or "none"),
+        (_("Samples for each leaf"), grouped(recipe.generation.samples_per_leaf)),
+        (_("Temperature"), compact(recipe.generation.temperature)),
+        (
+            _("Seeds held out"),
+            _("%(share)s, at least %(least)s")
+            % {"share": f"{recipe.held_out_share:.0%}", "least": recipe.held_out_least},
+        ),
+        (_("Near-duplicates dropped from"), compact(recipe.generation.near_duplicate_threshold)),
+        (_("Control arm"), _("without replay") if recipe.tuning.control != "none" else _("none")),
+        (_("Precision of tuning"), recipe.tuning.compute_dtype),
+        (_("Benchmarks"), ", ".join(words.replace("_", " ") for words in recipe.evaluation.benchmarks) or _("none")),
     ]
     if recipe.evaluation.limit:
-        rows.append(("Items of each benchmark", f"{recipe.evaluation.limit:,} at most"))
+        rows.append(
+            (_("Items of each benchmark"), _("%(limit)s at most") % {"limit": grouped(recipe.evaluation.limit)})
+        )
     return rows

@@ -16,8 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from taxonomy_app.web.repository_words import code_words
 from workers.artifacts import Artifact, ArtifactProblem
 from workers.interchange import FILE_OF_PHASE, exported_lines
 from workers.specs import DroppedSample, FunnelStep, Recipe, Sample
@@ -44,7 +46,7 @@ class Row:
 
     @property
     def messages(self) -> list[dict[str, str]]:
-        names = {"system": "Instruction", "user": "Question", "assistant": "Answer"}
+        names = {"system": _("Instruction"), "user": _("Question"), "assistant": _("Answer")}
         return [
             {"role": message.role, "name": names[message.role], "content": message.content}
             for message in self.sample.messages
@@ -62,7 +64,7 @@ class Row:
 
     @property
     def filter_words(self) -> str:
-        return f"Dropped by {self.filter.replace('_', ' ')}"
+        return _("Dropped by %(filter)s") % {"filter": code_words(self.filter, mid_sentence=True)}
 
     @property
     def scores(self) -> list[tuple[str, float]]:

@@ -18,6 +18,8 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict, Streaming
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from taxonomy_app.people.permissions import administrator_required, visible_to_visitors
@@ -107,6 +109,7 @@ def round_new(request: HttpRequest) -> HttpResponse:
       repeated. Both count with ``choose=some`` only.
     - ``recipe``: a name of ``workers.recipes`` (``quick``, ``lab``, ...).
     - ``samples_per_leaf``, ``held_out_percent``, ``benchmark_limit``: numbers in the recipe's place.
+    - ``pipeline``: a name of ``workers.pipelines`` (without it, ``lab``).
     - ``judge``: ``recipe`` | ``token`` | ``written`` | ``none``.
     - ``control``: ``recipe`` | ``yes`` | ``no``. ``random_seed``: a number; without it, the round's number.
     - ``teacher_source``: ``auto`` | ``vllm`` | ``transformers`` | ``endpoint``; ``teacher_model``,
@@ -136,18 +139,26 @@ def round_new(request: HttpRequest) -> HttpResponse:
                     title=data["title"],
                     planned_from=earlier,
                     holds=data["holds"],
+                    pipeline=data["pipeline_pin"],
                     actor=request.user,
                     now=timezone.now(),
                 )
             except ValidationError as error:
                 form.add_error("choose", error)
             else:
-                messages.success(request, f"{planned.title} is planned. Look at it, then start it.")
+                messages.success(
+                    request, _("%(title)s is planned. Look at it, then start it.") % {"title": planned.title}
+                )
                 return redirect(planned)
         elif form.data.get("planned_from"):
             earlier = _round_or_404(form.data["planned_from"])
     status = 422 if request.method == "POST" else 200
-    context = {"form": form, "earlier": earlier, "leaf_hint": f"{len(form.usable)} in the taxonomy", **_cost(form)}
+    context = {
+        "form": form,
+        "earlier": earlier,
+        "leaf_hint": _("%(count)s in the taxonomy") % {"count": len(form.usable)},
+        **_cost(form),
+    }
     return render(request, "rounds/new.html", context, status=status)
 
 
@@ -163,7 +174,7 @@ def _cost(form: RoundForm) -> dict[str, Any]:
     if not form.is_bound:
         return {"cost": None, "cost_note": ""}
     if not form.is_valid():
-        return {"cost": None, "cost_note": "The cost is shown once the fields above are in order."}
+        return {"cost": None, "cost_note": _("The cost is shown once the fields above are in order.")}
     data = form.cleaned_data
     try:
         found = round_estimate(
@@ -198,7 +209,7 @@ def _round_or_404(round_id: UUID | str) -> Round:
     try:
         return get_object_or_404(Round, pk=round_id)
     except (ValueError, ValidationError):
-        raise Http404("There is no such round.") from None
+        raise Http404(_("There is no such round.")) from None
 
 
 @require_GET
@@ -220,6 +231,7 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "teacher_words": presentation.teacher_words(plan.teacher),
         "student_words": presentation.model_words(plan.student),
         "numbers": presentation.numbers_of(plan),
+        "pipeline": presentation.pipeline_view(plan),
         "cost": cost_words(found.estimate),
         "leaves": leaves,
         "leaf_rows": [(leaf, funnels.get(str(leaf.leaf_id))) for leaf in leaves],
@@ -233,10 +245,12 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         **_preview(found),
         "judges": _judges(generation.result),
         "eyebrow": "" if found.title == str(found) else str(found),
-        "leaf_hint": f"{leaves.paginator.count} in this round",
-        "cost_hint": f"Estimated at {presentation.duration_words(found.estimate['seconds'])}" if found.estimate else "",
+        "leaf_hint": _("%(count)s in this round") % {"count": leaves.paginator.count},
+        "cost_hint": _("Estimated at %(time)s") % {"time": presentation.duration_words(found.estimate["seconds"])}
+        if found.estimate
+        else "",
         "dropped_url": f"{reverse('rounds:samples', args=[found.pk])}?show=dropped" if funnels else "",
-        "history_hint": f"The last {EVENTS_SHOWN} entries" if len(events) > EVENTS_SHOWN else "",
+        "history_hint": _("The last %(count)s entries") % {"count": EVENTS_SHOWN} if len(events) > EVENTS_SHOWN else "",
         "failed_kind": failed.kind if failed else "",
         "events": events[:EVENTS_SHOWN],
         "release": _visible_release(request, found),
@@ -270,7 +284,7 @@ def _live(request: HttpRequest, found: Round) -> dict[str, Any]:
 
 def _etag(request: HttpRequest, found: Round) -> str:
     administers = request.user.is_authenticated and request.user.can_administer
-    return f'"{found.pk.hex}-{found.revision}-{int(administers)}"'
+    return f'"{found.pk.hex}-{found.revision}-{int(administers)}-{get_language()}"'
 
 
 def _seen(found: Round, views: list[presentation.StageView]) -> str:
@@ -380,7 +394,7 @@ def attempt_log(request: HttpRequest, round_id: UUID, kind: str, attempt: int) -
     try:
         text = artifact_store().artifact(stage.output_artifact).read_bytes(f"logs/attempt-{attempt}.log")
     except ArtifactProblem:
-        raise Http404("There is no such log.") from None
+        raise Http404(_("There is no such log.")) from None
     shown = text.decode("utf-8", errors="replace")[-MOST_LOG_CHARACTERS:]
     return HttpResponse(shown, content_type="text/plain; charset=utf-8")
 
@@ -424,7 +438,7 @@ def round_stop(request: HttpRequest, round_id: UUID) -> HttpResponse:
         messages.error(request, error.messages[0])
     else:
         if state == RoundState.CANCELLED:
-            messages.success(request, f"{found.title} is cancelled. What was finished is kept.")
+            messages.success(request, _("%(title)s is cancelled. What was finished is kept.") % {"title": found.title})
     return redirect(found)
 
 
@@ -438,7 +452,7 @@ def round_again(request: HttpRequest, round_id: UUID) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, error.messages[0])
     else:
-        messages.success(request, "It is tried again. What was finished is kept.")
+        messages.success(request, _("It is tried again. What was finished is kept."))
     return redirect(found)
 
 
@@ -473,7 +487,7 @@ def row_decide(request: HttpRequest, round_id: UUID) -> HttpResponse:
     except ArtifactProblem:
         row = None
     if row is None or row.sample.sample_id != request.POST.get("sample"):
-        raise Http404("There is no such row.")
+        raise Http404(_("There is no such row."))
     try:
         services.row_decide(
             round=found, row=row, verdict=request.POST.get("verdict", ""), actor=request.user, now=timezone.now()
@@ -564,7 +578,7 @@ def round_data(request: HttpRequest, round_id: UUID, name: str) -> StreamingHttp
     mixture = found.stages.filter(kind=StageKind.MIXTURE.value, state=StageState.DONE).first()
     lines = training_lines(artifact_store().artifact(mixture.output_artifact), found.recipe, name) if mixture else None
     if lines is None:
-        raise Http404("The round has no such data.")
+        raise Http404(_("The round has no such data."))
     return StreamingHttpResponse(
         _in_pieces(lines),
         content_type="application/jsonl; charset=utf-8",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
@@ -16,25 +16,25 @@ _INSERT = "INSERT INTO tree_leaftext (leaf_id, place, about, seeds, people) VALU
 _READ = ("pk", "path", "task_description", "document_outline", "domain", "created_by")
 
 
-def write_texts(leaves: Sequence[int]) -> None:
+def write_texts(leaves: Sequence[int], *, seed_words: Mapping[int, str]) -> None:
     """Make the words of these leaves (row keys) anew; what is not in the taxonomy any more has none.
 
     Reads what the index holds of them now, so it is called once their rows, seeds and versions are written. A
-    constant number of statements for each 500 leaves.
+    constant number of statements for each 500 leaves. ``seed_words``: those of the leaves' seeds, where they are known.
     """
     for start in range(0, len(leaves), _BATCH):
         some = leaves[start : start + _BATCH]
         LeafText.objects.filter(pk__in=some).delete()
         with connection.cursor() as cursor:
             # Without objects between: this is a part of the time that an index from nothing takes.
-            cursor.executemany(_INSERT, _texts_of(some))
+            cursor.executemany(_INSERT, _texts_of(some, seed_words))
 
 
-def _texts_of(leaves: Sequence[int]) -> list[tuple[int, str, str, str, str]]:
+def _texts_of(leaves: Sequence[int], seed_words: Mapping[int, str]) -> list[tuple[int, str, str, str, str]]:
     """The values of ``_INSERT`` for each of the leaves that is present."""
     seeds: dict[int, list[str]] = defaultdict(list)
     for leaf, *texts in (
-        Seed.objects.filter(leaf__in=leaves)
+        Seed.objects.filter(leaf__in=[leaf for leaf in leaves if leaf not in seed_words])
         .order_by("leaf_id", "position")
         .values_list("leaf_id", "context", "question", "answer")
     ):
@@ -48,7 +48,7 @@ def _texts_of(leaves: Sequence[int]) -> list[tuple[int, str, str, str, str]]:
             key,
             distinct_words((path,)),
             distinct_words(about),
-            distinct_words(seeds[key]),
+            seed_words[key] if key in seed_words else distinct_words(seeds[key]),
             distinct_words((created_by, *people[key])),
         )
         for key, path, *about, created_by in Leaf.objects.present().filter(pk__in=leaves).order_by().values_list(*_READ)

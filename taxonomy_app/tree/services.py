@@ -22,15 +22,14 @@ from django.db import connection, models, transaction
 from django.db.models import Count, Max, Sum
 from django.db.models.functions import Now
 
+from taxonomy_app.tree.leaf_files import LeafContent, LeafFile, read_contents
 from taxonomy_app.tree.models import Folder, IndexState, Leaf, LeafVersion, Seed, folders_above
 from taxonomy_app.tree.search_index import write_texts
 from taxonomy_repo.documents import DocumentProblem, DocumentStore
 from taxonomy_repo.identity import Files, LeafStep
-from taxonomy_repo.leaf import KnowledgeSeed, leaf_kind, read_leaf
-from taxonomy_repo.leaf import Leaf as Document
+from taxonomy_repo.leaf import DocumentReference, read_leaf
 from taxonomy_repo.maintenance import maintain
 from taxonomy_repo.store import CommitInfo, StoreProblem, TaxonomyStore
-from workers.planning import seed_fingerprint
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 500
@@ -152,9 +151,11 @@ def _bring_forward(store: TaxonomyStore, since: str | None, head: str) -> int:
         Leaf.objects.all().delete()
     rows = _walk(store.walk(since, head), first=_next_position())
     _make_room(rows)
+    batches = list(_batches(rows.items()))
+    wanted = [[LeafFile(row.files[0], row.path) for _, row in batch if row.files is not None] for batch in batches]
     with _collector_paused():
-        for batch in _batches(rows.items()):
-            _write(batch, store)
+        for batch, contents in zip(batches, read_contents(store, wanted), strict=True):
+            _write(batch, iter(contents))
     _count_folders(_touched_folders(rows) if since is not None and len(rows) <= _FEW else None)
     return len(rows)
 
@@ -206,12 +207,12 @@ def _make_room(rows: dict[str, _Row]) -> None:
         Leaf.objects.filter(leaf_id__in=some, removed_at__isnull=True).update(removed_at=Now())
 
 
-def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
+def _write(batch: list[tuple[str, _Row]], contents: Iterator[LeafContent]) -> None:
+    """Write leaves with their seeds and versions; ``contents`` are those of the rows that have files, in order."""
     known = {str(leaf.leaf_id): leaf for leaf in Leaf.objects.filter(leaf_id__in=[key for key, _ in batch])}
     fresh: list[Leaf] = []
     changed: list[Leaf] = []
-    rewritten: list[Leaf] = []
-    read: list[tuple[Leaf, Document]] = []
+    rewritten: list[tuple[Leaf, LeafContent]] = []
     for key, row in batch:
         leaf = known.get(key)
         if leaf is None:
@@ -221,18 +222,18 @@ def _write(batch: list[tuple[str, _Row]], store: TaxonomyStore) -> None:
             changed.append(leaf)
         # How a file is read depends on its branch, too. (A moved leaf's path was taken away in _make_room.)
         before = (leaf.blob, leaf.branch)
-        document = _fill(leaf, row, store)
-        if (leaf.blob, leaf.branch) != before:
-            rewritten.append(leaf)
-            if document is not None:
-                read.append((leaf, document))
+        content = next(contents) if row.files is not None else None
+        _fill(leaf, row, content)
+        if content is not None and (leaf.blob, leaf.branch) != before:
+            rewritten.append((leaf, content))
     _insert(Leaf, (vars(leaf) for leaf in fresh))
     Leaf.objects.bulk_update(changed, _WRITTEN)
-    Seed.objects.filter(leaf__in=[leaf.pk for leaf in rewritten]).delete()
+    Seed.objects.filter(leaf__in=[leaf.pk for leaf, _ in rewritten if leaf.pk is not None]).delete()
     rows = dict(Leaf.objects.filter(leaf_id__in=[key for key, _ in batch]).values_list("leaf_id", "pk"))
-    _insert(Seed, (seed for leaf, document in read for seed in _seeds_of(rows[leaf.leaf_id], document)))
+    written = [(rows[leaf.leaf_id], content) for leaf, content in rewritten]
+    _insert(Seed, ({"leaf_id": pk, **seed._asdict()} for pk, content in written for seed in content.seeds or ()))
     _insert(LeafVersion, (_version_of(rows[uuid.UUID(key)], *step) for key, row in batch for step in row.steps))
-    write_texts(list(rows.values()))
+    write_texts(list(rows.values()), seed_words={pk: content.words for pk, content in written})
 
 
 # What the database's driver takes as it is.
@@ -250,8 +251,16 @@ def _insert(model: type[Leaf] | type[Seed] | type[LeafVersion], rows: Iterable[M
     made = [(place, column) for place, column in enumerate(fields) if not isinstance(column, _PLAIN)]
     values = [[row[name] for name in names] for row in rows]
     for place, column in made:
+        # Of the times of commits there are few among many rows.
+        known: dict[object, object] = {}
         for row in values:
-            row[place] = column.get_db_prep_save(row[place], connection)
+            value = row[place]
+            if not isinstance(value, datetime):
+                row[place] = column.get_db_prep_save(value, connection)
+            elif value in known:
+                row[place] = known[value]
+            else:
+                row[place] = known[value] = column.get_db_prep_save(value, connection)
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
@@ -281,8 +290,8 @@ _WRITTEN = [
 ]
 
 
-def _fill(leaf: Leaf, row: _Row, store: TaxonomyStore) -> Document | None:
-    """Put what git says into ``leaf``; the leaf as read, or None where nothing of it could be read anew."""
+def _fill(leaf: Leaf, row: _Row, content: LeafContent | None) -> None:
+    """Put what git says into ``leaf``; ``content`` is that of its file, None where only its removal was walked over."""
     leaf.changed_commit, leaf.changed_at = row.changed.commit, row.changed.when
     if not leaf.added_commit:
         added = row.steps[0][1]
@@ -292,27 +301,22 @@ def _fill(leaf: Leaf, row: _Row, store: TaxonomyStore) -> Document | None:
     leaf.branch = row.path.partition("/")[0]
     # A removed leaf keeps its last content: scores and submissions still lead to it.
     leaf.removed_at = row.changed.when if row.gone else None
-    if row.files is None:
-        return None
+    if row.files is None or content is None:
+        return
     leaf.blob = row.files[0]
     leaf.attribution_blob, leaf.data_blob = row.files[1] or "", row.files[2] or ""
-    reading = read_leaf(store.read_blob(leaf.blob), row.path)
-    document = reading.leaf
-    leaf.kind = leaf_kind(row.path, document)
-    wrong = next((problem for problem in reading.problems if problem.severity == "error"), None)
-    leaf.problem = wrong.message[:500] if wrong is not None else ""
-    leaf.task_description = document.task_description if document else ""
-    leaf.domain = document.domain[:200] if document else ""
-    leaf.document_outline = document.document_outline if document else ""
-    leaf.created_by = document.created_by[:120] if document else ""
-    leaf.seed_count = len(document.seed_examples) if document else 0
-    leaf.document = _documents_of(document) if document else None
-    return document
+    leaf.kind = content.kind
+    leaf.problem = content.problem
+    leaf.task_description = content.task_description
+    leaf.domain = content.domain
+    leaf.document_outline = content.document_outline
+    leaf.created_by = content.created_by
+    leaf.seed_count = content.seed_count
+    leaf.document = _documents_of(content.document)
 
 
-def _documents_of(document: Document) -> dict[str, Any] | None:
+def _documents_of(reference: DocumentReference | None) -> dict[str, Any] | None:
     """Where the leaf's texts are; those of this installation with their blobs, so that a page reads them by blob."""
-    reference = document.document
     if reference is None:
         return None
     found: dict[str, Any] = {
@@ -334,7 +338,7 @@ def _documents_of(document: Document) -> dict[str, Any] | None:
 def documents_refresh(*, leaf: Leaf, problem: str = "", code: str = "", tried_at: datetime | None = None) -> None:
     """Look again for a leaf's documents, after they were fetched; or say why they could not be, and when."""
     reading = read_leaf(taxonomy_store().read_blob(leaf.blob), leaf.path)
-    found = _documents_of(reading.leaf) if reading.leaf else None
+    found = _documents_of(reading.leaf.document) if reading.leaf else None
     if found is not None and problem:
         found |= {"problem": problem, "code": code, "tried_at": tried_at.isoformat() if tried_at else None}
     # Not where the leaf was changed meanwhile: the index has looked for that version's documents itself.
@@ -358,28 +362,6 @@ def _version_of(leaf: int, position: int, info: CommitInfo, step: LeafStep) -> d
         "submission": ", ".join(info.trailers.get("Submission", ()))[:60],
         "made_at": info.when,
     }
-
-
-def _seeds_of(leaf: int, document: Document) -> Iterator[dict[str, Any]]:
-    """The rows of the questions of the leaf with that key; ``group`` is the seed's number in the file."""
-    position = 0
-    for group, example in enumerate(document.seed_examples):
-        pairs = (
-            [(pair.question, pair.answer) for pair in example.questions_and_answers]
-            if isinstance(example, KnowledgeSeed)
-            else [(example.question, example.answer)]
-        )
-        for question, answer in pairs:
-            yield {
-                "leaf_id": leaf,
-                "position": position,
-                "group": group,
-                "fingerprint": seed_fingerprint(question, example.context),
-                "context": example.context or "",
-                "question": question,
-                "answer": answer,
-            }
-            position += 1
 
 
 def _touched_folders(rows: dict[str, _Row]) -> set[str]:

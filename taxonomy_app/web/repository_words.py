@@ -1,12 +1,19 @@
-"""What ``taxonomy_repo`` says in English, in the reader's language: it knows nothing of Django and of languages.
+"""What ``taxonomy_repo`` and ``workers`` say in English, in the reader's language: they know nothing of Django.
 
-A label or a sentence is found by its English form; what is not known stays as it is.
+A name or a sentence is found by its English form, also where it has been kept in the database; what is not known stays
+as it is. A sentence's varying parts stand in it as ``%(name)s``.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 from django.utils import translation
 from django.utils.translation import gettext_noop as mark
+
+from taxonomy_app.web.check_sentences import CHECKS, FIELDS
+from taxonomy_app.web.languages import mid_sentence as inside
 
 # The labels of ``taxonomy_repo.comparison``; those of pairs are numbered.
 LABELS = (
@@ -24,6 +31,80 @@ LABELS = (
     mark("Made by"),
 )
 
+# Codes of the workers as words: filters and judges, phases, kinds of leaves, figures beside a stage's bar.
+CODES = {
+    "benchmark": mark("Benchmark"),
+    "choice": mark("Choice"),
+    "copied_prompt": mark("Copied prompt"),
+    "cut_off": mark("Cut off"),
+    "duplicate": mark("Duplicate"),
+    "form": mark("Form"),
+    "grounding": mark("Grounding"),
+    "held_out": mark("Held out"),
+    "judge": mark("Judge"),
+    "language": mark("Language"),
+    "length": mark("Length"),
+    "likelihood": mark("Likelihood"),
+    "refusal": mark("Refusal"),
+    "repetition": mark("Repetition"),
+    "unsure": mark("Unsure"),
+    "written": mark("Written"),
+    "knowledge": mark("Knowledge"),
+    "grounded": mark("Grounded"),
+    "freeform": mark("Freeform"),
+    "foundational": mark("Foundational"),
+    "skills": mark("Skills"),
+    "stacked": mark("Stacked"),
+    "knowledge_short": mark("Knowledge short"),
+    "knowledge_long": mark("Knowledge long"),
+    "requests": mark("Requests"),
+    "tokens": mark("Tokens"),
+    "kept": mark("Kept"),
+    "dropped": mark("Dropped"),
+    "loss": mark("Loss"),
+    "seconds_left": mark("Seconds left"),
+}
+# What a stage counts.
+UNITS = (mark("samples"), mark("items"), mark("tokens"), mark("arms"))
+
+# Sentences of the workers and of rounds that people meet most, kept with a round as they were said.
+SENTENCES = (
+    mark("From the speed of earlier rounds on this installation."),
+    mark("From the speed of earlier rounds here where there are any, else of the small model on two CPU cores."),
+    mark("No round has run here yet: figures are those of the small model on two CPU cores, and may be far off."),
+    mark("The published phases and numbers for a 13-billion-parameter student; needs GPUs."),
+    mark("The published phases and numbers for a 7-billion-parameter student; needs GPUs."),
+    mark("Three short phases on a small model: a release in minutes on two processor cores."),
+    mark(
+        "Everything in one phase at a constant learning rate: the arm to compare the phases with; needs a GPU.",
+    ),
+    mark("Quick"),
+    mark("Stacked"),
+    mark("LAB, as Labradorite-13b"),
+    mark("LAB, as Merlinite-7b"),
+    mark("Started."),
+    mark("Planned with %(count)s leaves."),
+    mark("The plan is written."),
+    mark("The round was started."),
+    mark("Tried again."),
+    mark("Tried again by an administrator."),
+    mark("Asked to stop."),
+    mark("Stopped as asked."),
+    mark("Cancelled before anything ran."),
+    mark("The preview is made."),
+    mark("The release is made."),
+    mark("An earlier round made the same from the same inputs."),
+    mark("Another round is making the same data."),
+    mark("The samples wait for an administrator to look at them."),
+    mark("The samples were looked at."),
+    mark("The worker fell silent."),
+    mark("Mixing the phases"),
+    mark("Loading the student"),
+    mark("Keeping the model"),
+    mark("Generated"),
+    mark("Generating for %(leaf)s"),
+)
+
 
 def field_words(label: str) -> str:
     """A field's label: ``Question 3`` → ``Frage 3``."""
@@ -33,6 +114,56 @@ def field_words(label: str) -> str:
     return translation.gettext(label) if label in LABELS else label
 
 
+def code_words(code: str, *, mid_sentence: bool = False) -> str:
+    """A code of the workers as words: ``near_duplicate`` → ``Near duplicate``."""
+    words = translation.gettext(CODES[code]) if code in CODES else code.replace("_", " ").capitalize()
+    return inside(words) if mid_sentence else words
+
+
+def unit_words(unit: str) -> str:
+    return translation.gettext(unit) if unit in UNITS else unit
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Each known sentence with varying parts, and what finds its parts in a sentence that was said."""
+    found = []
+    for sentence in (*SENTENCES, *CHECKS):
+        if "%(" in sentence:
+            pieces = re.split(r"%\((\w+)\)s", sentence)
+            pattern = "".join(re.escape(p) if n % 2 == 0 else f"(?P<{p}>.+?)" for n, p in enumerate(pieces))
+            found.append((sentence, re.compile(pattern, re.DOTALL)))
+    return tuple(found)
+
+
+_WHOLE = frozenset(sentence for sentence in (*SENTENCES, *CHECKS) if "%(" not in sentence)
+
+
 def said(sentence: str) -> str:
-    """A sentence, its varying parts as they are."""
+    """A sentence in the reader's language, its varying parts as they are; English and what is not known unchanged."""
+    if not sentence or (translation.get_language() or "en").startswith("en"):
+        return sentence
+    if sentence in _WHOLE:
+        return translation.gettext(sentence)
+    for template, pattern in _patterns():
+        match = pattern.fullmatch(sentence)
+        if match:
+            parts = {name: field_said(text) if name == "field" else text for name, text in match.groupdict().items()}
+            return translation.gettext(template) % parts
     return sentence
+
+
+@cache
+def _fields() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (field, re.compile(re.sub(r"%\\?\((\w+)\\?\)s", r"(?P<\1>\\d+)", re.escape(field)))) for field in FIELDS
+    )
+
+
+def field_said(field: str) -> str:
+    """A field's name as checks say it: ``The answer of seed 3``."""
+    for template, pattern in _fields():
+        match = pattern.fullmatch(field)
+        if match:
+            return translation.gettext(template) % match.groupdict()
+    return field

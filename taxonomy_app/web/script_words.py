@@ -12,6 +12,19 @@ SENTENCES = (
     mark("You are not signed in any more, or may not do this. Reload the page."),
     mark("That did not work. Reload the page and try again."),
     mark("Search on this page"),
+    # charts.js
+    mark("before the round"),
+    mark("after the round"),
+    mark("tuned without replay"),
+    mark("published, not measured here"),
+    mark("What the chart shows"),
+    mark("{title}, {unit}. The tables below hold the same numbers."),
+    mark("← better"),
+    mark("better →"),
+    # curve.js
+    mark("Step"),
+    mark("Loss (nats a token)"),
+    mark("Loss by step of tuning; the numbers are in the table above."),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taxonomy_repo import identity
 from taxonomy_repo.identity import CACHE_FILE, identities, match_moves
 from taxonomy_repo.store import FileChange, Person, TaxonomyStore
 
@@ -111,6 +113,30 @@ def test_looking_back_does_not_forget_what_is_known_of_the_newest(store: Taxonom
     remembered = (store.repository.path / CACHE_FILE).read_bytes()
     store.leaf_ids(first)
     assert (store.repository.path / CACHE_FILE).read_bytes() == remembered
+
+
+def test_what_a_walk_from_the_first_commit_on_has_worked_out_is_not_worked_out_again(
+    store: TaxonomyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        last = commit(store, {f"knowledge/leaf_{number}": b"%d" % number})
+    assert len(list(store.walk(None, last))) == 5
+    newest = commit(store, {A: b"1"})
+    worked_out = []
+    advance = identity.advance
+    monkeypatch.setattr(identity, "advance", lambda *given: worked_out.append(given[2].id) or advance(*given))
+    assert len(store.leaf_ids(newest)) == 6
+    assert [str(name) for name in worked_out] == [newest]
+
+
+def test_what_is_remembered_is_written_once_in_a_while(store: TaxonomyStore) -> None:
+    store.leaf_ids(commit(store, {A: b"0"}))
+    remembered = set()
+    for number in range(1, 31):
+        name = commit(store, {A: b"%d" % number})
+        assert list(store.leaf_ids(name)) == [A]
+        remembered.add(json.loads((store.repository.path / CACHE_FILE).read_bytes())["commit"])
+    assert 2 <= len(remembered) <= 4
 
 
 STEPS = st.lists(

@@ -24,6 +24,7 @@ from taxonomy_repo.leaf import DATA_FILE, Leaf, leaf_kind, read_leaf
 from workers.artifacts import ArtifactProblem, ArtifactStore
 from workers.environment import EnvironmentProblem, shared_settings
 from workers.generation.run import Order, generate
+from workers.pipelines import DEFAULT, pipeline
 from workers.planning import choose_held_out, data_pairs, seed_pairs
 from workers.specs import (
     BUNDLED_MODEL,
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--judge-form", choices=("token", "written"), default="token", help="how a teacher that grades does so"
     )
+    found.add_argument("--pipeline", default=DEFAULT, help="how samples come to be: a name, see docs/generation.md")
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--out", type=Path, required=True, help="folder to write; made if it is not there")
     return found
@@ -167,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{time.monotonic() - begun:6.1f} s  {line}", file=sys.stderr, flush=True)
 
     try:
-        settings = shared_settings()
+        settings, chosen = shared_settings(), pipeline(given.pipeline)
         leaves = planned_leaves(given.taxonomy, given.leaf, given.documents, given.held_out)
         teacher = TeacherReference(
             source="endpoint" if given.teacher_url else "auto",
@@ -192,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if artifact.complete:
             raise InputProblem(f"{given.out} is finished already: give another folder.")
         summary = generate(
-            Order(tuple(leaves), recipe, teacher, given.seed),
+            Order(tuple(leaves), recipe, teacher, given.seed, pipeline=chosen),
             artifact,
             settings=settings,
             store=ArtifactStore(settings.artifacts_url),
@@ -200,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report=report,
             cancelled=lambda: bool(stopping),
         )
-        artifact.finish(kind="generation")
+        artifact.finish(kind="generation", spec={"pipeline": chosen.facts})
     except StageCancelled:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130

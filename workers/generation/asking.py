@@ -7,18 +7,17 @@ nothing of filters, judges or the order of steps.
 from __future__ import annotations
 
 import json
+from string import Template
 from typing import Protocol
 
-from workers.generation.prompts import prompt
 from workers.generation.rows import Dropped, ExampleGroup, Row
+from workers.pipelines.shape import AnswerBlock, ContextBlock, PipelineFile, QuestionBlock
 from workers.specs import GenerationRecipe, LeafKind, SeedPair
 from workers.teacher.client import Reply, RequestRefused, TeacherClient
 from workers.teacher.connection import Teacher
 
 # The "filter" of rows that the teacher's server would not answer.
 REFUSED = "request"
-QUESTION_TOKENS = 64
-CONTEXT_TOKENS = 320
 # An inventive answer still has to be an answer.
 CREATIVE_TEMPERATURE = 0.7
 # A label at a line's start ends what is being written: the model begins the next example.
@@ -26,18 +25,25 @@ LABELS = ("Question:", "Answer:", "Text:")
 
 
 class Style(Protocol):
-    """One way of asking. Each method returns text without surrounding white space."""
+    """One way of asking. Each method returns text without surrounding white space.
 
-    async def context(self, row: Row) -> str: ...
+    ``follows_instructions``: whether the teacher can be told what to do, such as to answer at length.
+    """
 
-    async def question(self, row: Row) -> str: ...
+    follows_instructions: bool
 
-    async def answer(self, row: Row) -> str: ...
+    async def context(self, row: Row, block: ContextBlock) -> str: ...
+
+    async def question(self, row: Row, block: QuestionBlock) -> str: ...
+
+    async def answer(self, row: Row, block: AnswerBlock) -> str: ...
 
 
-def style_of(teacher: Teacher, recipe: GenerationRecipe) -> Style:
-    """The style that the teacher's profile names."""
-    return Continuation(teacher, recipe) if teacher.profile.style == "continuation" else Chat(teacher, recipe)
+def style_of(teacher: Teacher, recipe: GenerationRecipe, content: PipelineFile) -> Style:
+    """The style that the teacher's profile names, with a pipeline's prompts."""
+    if teacher.profile.style == "continuation":
+        return Continuation(teacher, recipe)
+    return Chat(teacher, recipe, content)
 
 
 def one_line(text: str) -> str:
@@ -50,7 +56,9 @@ def _joined(opening: str, text: str) -> str:
 
 
 class Continuation:
-    """Examples written out one under another, the last one unfinished."""
+    """Examples written out one under another, the last one unfinished. Of a block only its numbers count."""
+
+    follows_instructions = False
 
     def __init__(self, teacher: Teacher, recipe: GenerationRecipe) -> None:
         self.client: TeacherClient = teacher.client
@@ -61,27 +69,27 @@ class Continuation:
         self.by_sentence = teacher.profile.target == "sentence"
         self.least_confidence = teacher.profile.least_confidence if teacher.probabilities else None
 
-    async def context(self, row: Row) -> str:
+    async def context(self, row: Row, block: ContextBlock) -> str:
         parts = [one_line(row.leaf.task_description)]
         parts += [f"Text: {_folded(group.context or '')}" for group in row.plan.examples]
         stop = ["\nText:", "\nQuestion:", "\nAnswer:", "\n\n"] if _single_paragraphs(row.plan.examples) else ["\nText:"]
         opening = row.plan.opening
         start = "\n\n".join([*parts, f"Text: {opening}".rstrip()])
-        text = await self._ask(row, start, CONTEXT_TOKENS, self.temperature, stop)
+        text = await self._ask(row, start, block.most_tokens, self.temperature, stop)
         return _joined(opening, text)
 
-    async def question(self, row: Row) -> str:
+    async def question(self, row: Row, block: QuestionBlock) -> str:
         # Of a single sentence a weak model finds by itself what may be asked.
         opening = row.plan.opening if row.leaf.kind is LeafKind.KNOWLEDGE and not self.by_sentence else ""
         start = self._start(row) + (f"Question: {opening}" if opening else "Question:")
         stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "question") else [])]
-        text = await self._ask(row, start, QUESTION_TOKENS, self.temperature, stop)
+        text = await self._ask(row, start, block.most_tokens, self.temperature, stop)
         # Of an instruction the details are free, so its probability says nothing against it.
         knowledge = row.leaf.kind is LeafKind.KNOWLEDGE
         row.least_confidence = self.least_confidence[0] if self.least_confidence and knowledge else None
         return _joined(opening, text)
 
-    async def answer(self, row: Row) -> str:
+    async def answer(self, row: Row, block: AnswerBlock) -> str:
         creative = row.leaf.kind is LeafKind.FREEFORM and row.plan.manner == "creative"
         stop = [*(f"\n{label}" for label in LABELS), *(["\n"] if _one_line_each(row, "answer") else [])]
         start = f"{self._start(row)}Question: {_folded(row.question)}\nAnswer:"
@@ -155,38 +163,28 @@ def _single_paragraphs(groups: tuple[ExampleGroup, ...]) -> bool:
 class Chat:
     """Instructions in a conversation; the reply is JSON, by a schema where the teacher takes one."""
 
-    def __init__(self, teacher: Teacher, recipe: GenerationRecipe) -> None:
+    follows_instructions = True
+
+    def __init__(self, teacher: Teacher, recipe: GenerationRecipe, content: PipelineFile) -> None:
         self.client: TeacherClient = teacher.client
-        self.recipe = recipe
+        self.recipe, self.system = recipe, content.system
         self.structured = teacher.profile.structured
         self.request_seeds = teacher.request_seeds
 
-    async def context(self, row: Row) -> str:
+    async def context(self, row: Row, block: ContextBlock) -> str:
         examples = "\n\n".join(f"[text]\n{(group.context or '').strip()}" for group in row.plan.examples)
-        text = prompt(
-            "chat_grounded_context", task=row.leaf.task_description, examples=examples, persona=row.plan.persona
+        text = Template(block.prompt).substitute(
+            task=row.leaf.task_description, examples=examples, persona=row.plan.persona
         )
-        return await self._ask(row, text, "context", max(CONTEXT_TOKENS, self.recipe.chunk_tokens), creative=True)
+        return await self._ask(row, text, "context", max(block.most_tokens, self.recipe.chunk_tokens), creative=True)
 
-    async def question(self, row: Row) -> str:
-        kind = row.leaf.kind
-        text = prompt(
-            f"chat_{kind.value}_question",
-            **self._common(row),
-            persona=row.plan.persona,
-            source=row.source,
-        )
-        return await self._ask(row, text, "question", 4 * QUESTION_TOKENS, creative=True)
+    async def question(self, row: Row, block: QuestionBlock) -> str:
+        text = Template(block.prompt).substitute(self._common(row), persona=row.plan.persona, source=row.source)
+        return await self._ask(row, text, "question", block.most_tokens_in_chat, creative=True)
 
-    async def answer(self, row: Row) -> str:
-        form = prompt(f"form_{row.plan.length}" if row.leaf.kind is LeafKind.KNOWLEDGE else f"form_{row.plan.manner}")
-        text = prompt(
-            f"chat_{row.leaf.kind.value}_answer",
-            **self._common(row),
-            form=form,
-            source=row.source,
-            question=row.question,
-        )
+    async def answer(self, row: Row, block: AnswerBlock) -> str:
+        form = block.forms[row.plan.length if row.leaf.kind is LeafKind.KNOWLEDGE else row.plan.manner]
+        text = Template(block.prompt).substitute(self._common(row), form=form, source=row.source, question=row.question)
         creative = row.leaf.kind is LeafKind.FREEFORM and row.plan.manner == "creative"
         answer = await self._ask(row, text, "answer", self.recipe.max_answer_tokens, creative=creative)
         if answer.strip(" .").upper() == "UNANSWERABLE":
@@ -221,7 +219,7 @@ class Chat:
         }
         try:
             reply = await self.client.chat(
-                (("system", prompt("chat_system")), ("user", text)),
+                (("system", self.system), ("user", text)),
                 max_tokens=tokens,
                 temperature=self.recipe.temperature if creative else 0.0,
                 seed=row.plan.seed if self.request_seeds else None,

@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workers.generation.asking import REFUSED, Style
-from workers.generation.filters import Filter, LeafMemory, default_filters, held_out_index, new_memory
+from workers.generation.blocks import Making, make_row
+from workers.generation.filters import Filter, LeafMemory, filters_of, held_out_index, new_memory
 from workers.generation.judges import Judge
+from workers.generation.judges.choice import judge_block
 from workers.generation.judges.discrimination import Discrimination, discrimination
 from workers.generation.material import Material, plans_of
 from workers.generation.parts import Parts, Spent
-from workers.generation.pipelines import PIPELINES, Making
-from workers.generation.rows import STEPS, Dropped, Outcome, Row, RowPlan
+from workers.generation.rows import Dropped, MadeBy, Outcome, Row, RowPlan
+from workers.pipelines import KINDS, Pipeline
+from workers.pipelines.shape import Step
 from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress, StageProblem
 from workers.teacher.client import TeacherClient, TeacherProblem
 
@@ -72,10 +75,10 @@ class LeafState:
         if outcome.at is not None and outcome.dropped is not None:
             self.funnel.setdefault(outcome.at, collections.Counter())[outcome.dropped.filter] += 1
 
-    def steps(self) -> list[FunnelStep]:
-        """Given, kept and dropped of every step of this kind of leaf."""
+    def steps(self, names: Sequence[Step]) -> list[FunnelStep]:
+        """Given, kept and dropped of every step."""
         found = []
-        for step in STEPS[self.material.leaf.kind]:
+        for step in names:
             counts = self.funnel.get(step, collections.Counter())
             dropped = {name: counts[name] for name in sorted(counts) if name != "kept"}
             found.append(
@@ -121,27 +124,28 @@ class Engine:
         client: TeacherClient,
         judge: Judge | None,
         parts: Parts,
-        pipeline_hash: str,
+        pipeline: Pipeline,
+        made_by: MadeBy,
         max_in_flight: int,
         contexts_shown: int = 2,
         examples_shown: int = 3,
         judged_seeds: int = 24,
         benchmarks: frozenset[str] = frozenset(),
-        filters: Sequence[Filter] | None = None,
         report: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         most = max(math.ceil(recipe.samples_per_leaf * recipe.attempts_factor), FEWEST_ATTEMPTS)
         self.states = [
             LeafState(material, recipe.samples_per_leaf, most)
             for material in materials
-            if material.leaf.kind in PIPELINES and material.leaf.teaches
+            if material.leaf.kind in KINDS and material.leaf.teaches
         ]
         self.recipe, self.random_seed, self.style, self.client = recipe, random_seed, style, client
-        self.judge, self.parts, self.pipeline_hash, self.report = judge, parts, pipeline_hash, report
+        self.judge, self.parts, self.report = judge, parts, report
+        self.content, self.made_by = pipeline.content, made_by
         self.rows_at_once = max(math.ceil(max_in_flight * ROWS_PER_SLOT), 1)
         self.contexts_shown, self.examples_shown = contexts_shown, examples_shown
         self.judged_seeds, self.benchmarks = judged_seeds, benchmarks
-        self.filters = tuple(filters) if filters is not None else default_filters()
+        self.filters = {kind: filters_of(pipeline.content, kind) for kind in KINDS}
         self.leaves = [state.material.leaf for state in self.states]
         # Leaves that are only scored here count as well: no sample may come near a seed that a release is asked.
         self.held_out = held_out_index([material.leaf for material in materials])
@@ -180,6 +184,10 @@ class Engine:
         if "question" in outcome.passed:
             memory.remember(outcome.question, outcome.context)
 
+    def _filters_of(self, kind: LeafKind) -> tuple[Filter, ...]:
+        """Every filter of a kind of leaf once, whatever the step."""
+        return tuple({rule.name: rule for rules in self.filters[kind].values() for rule in rules}.values())
+
     def _remember(self, state: LeafState) -> LeafMemory:
         if state.memory is None:
             state.memory = new_memory(
@@ -187,7 +195,7 @@ class Engine:
                 self.recipe,
                 held_out=self.held_out,
                 benchmarks=self.benchmarks,
-                filters=self.filters,
+                filters=self._filters_of(state.material.leaf.kind),
             )
             state.set_aside = state.memory.set_aside
         return state.memory
@@ -264,6 +272,7 @@ class Engine:
                 random_seed=self.random_seed,
                 contexts_shown=self.contexts_shown,
                 examples_shown=self.examples_shown,
+                content=self.content,
             )
         plan = next(state.plans, None)
         if plan is None:
@@ -274,13 +283,18 @@ class Engine:
 
     async def _make(self, state: LeafState, plan: RowPlan) -> None:
         leaf = state.material.leaf
-        row = Row(leaf, plan, f"{leaf.kind.value}", self.pipeline_hash)
+        row = Row(leaf, plan, self.made_by)
         making = Making(
-            row, self.style, self.filters, self._remember(state), self.judge, lambda: self._verdict(leaf.kind)
+            row,
+            self.style,
+            self.filters[leaf.kind],
+            self._remember(state),
+            self.judge,
+            lambda: self._verdict(leaf.kind),
         )
         base: dict[str, Any] = {"leaf_id": leaf.leaf_id, "index": plan.index}
         try:
-            await PIPELINES[leaf.kind](making)
+            await make_row(making, self.content.blocks(leaf.kind))
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)
@@ -330,7 +344,12 @@ class Engine:
             if kind not in self._verdicts:
                 self._verdicts[kind] = asyncio.create_task(
                     discrimination(
-                        self.judge, self.leaves, kind, random_seed=self.random_seed, most_seeds=self.judged_seeds
+                        self.judge,
+                        self.leaves,
+                        kind,
+                        random_seed=self.random_seed,
+                        most_seeds=self.judged_seeds,
+                        block=judge_block(self.content, kind),
                     )
                 )
             found = await asyncio.shield(self._verdicts[kind])

@@ -16,8 +16,9 @@ from typing import Generic, Literal, TypeVar
 
 from workers.generation.documents import Chunk, sentences
 from workers.generation.near_duplicates import folded
-from workers.generation.prompts import word_list
 from workers.generation.rows import ExampleGroup, RowPlan
+from workers.pipelines import pipeline
+from workers.pipelines.shape import PipelineFile
 from workers.specs import LeafKind, PlannedLeaf, SeedPair
 
 T = TypeVar("T")
@@ -94,9 +95,19 @@ def _sentence_of(seed: SeedPair) -> str:
 
 
 def plans_of(
-    material: Material, *, random_seed: int, contexts_shown: int = 2, examples_shown: int = 3
+    material: Material,
+    *,
+    random_seed: int,
+    contexts_shown: int = 2,
+    examples_shown: int = 3,
+    content: PipelineFile | None = None,
 ) -> Iterator[RowPlan]:
-    """The rows of a leaf, in the order in which they are asked for; endless, unless there is nothing to show."""
+    """The rows of a leaf, in the order in which they are asked for; endless, unless there is nothing to show.
+
+    Args:
+        content: the pipeline, for who asks and how; the shipped one where it is left out.
+    """
+    content = content or pipeline().content
     if not material.groups:
         return
     rng = random_of(random_seed, material.leaf.leaf_id, "rows")
@@ -106,8 +117,8 @@ def plans_of(
         drawn = _knowledge_draws(material, rng, contexts_shown)
     else:
         drawn = _skill_draws(material, rng, examples_shown)
-    openings = Deck(word_list("openings"), rng)
-    personas = Deck(word_list("personas"), rng)
+    openings = Deck(content.openings, rng)
+    personas = Deck(content.personas, rng)
     text_openings: Deck[str] | None = None
     if material.leaf.kind is LeafKind.GROUNDED:
         # A new text begins as one of the seeds' does: left to itself a weak model writes the same few beginnings.

@@ -7,15 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workers.generation.documents import Chunk
-from workers.specs import DroppedSample, LeafKind, Message, PlannedLeaf, Sample, SampleMetadata, SeedPair, Strict
-
-Step = Literal["context", "question", "answer", "judge"]
-# The steps of each kind of leaf, in order; the funnel is told in these words.
-STEPS: dict[LeafKind, tuple[Step, ...]] = {
-    LeafKind.KNOWLEDGE: ("question", "answer", "judge"),
-    LeafKind.GROUNDED: ("context", "question", "answer", "judge"),
-    LeafKind.FREEFORM: ("question", "answer", "judge"),
-}
+from workers.specs import DroppedSample, Message, PlannedLeaf, Sample, SampleMetadata, SeedPair, Strict
 
 
 @dataclass(frozen=True)
@@ -61,14 +53,26 @@ class Dropped(Exception):
         self.score = score
 
 
+@dataclass(frozen=True)
+class MadeBy:
+    """What made a row: the pipeline by name, version and the hash of its content.
+
+    ``making`` is of all that decides how a row is made, recipe and teacher's profile included: part of sample ids.
+    """
+
+    name: str = ""
+    version: str = ""
+    hash: str = ""
+    making: str = ""
+
+
 @dataclass
 class Row:
     """A row in the making. ``context`` is part of the sample; ``source`` is what its answer must agree with."""
 
     leaf: PlannedLeaf
     plan: RowPlan
-    pipeline: str
-    pipeline_hash: str
+    made_by: MadeBy = MadeBy()  # frozen
     context: str | None = None
     source: str = ""
     # What stands around the source: a name from there is no invention.
@@ -91,15 +95,16 @@ class Row:
             messages.append(Message(role="assistant", content=self.answer))
         target = self.plan.target
         return Sample(
-            sample_id=sample_id(self.leaf.leaf_id, self.plan.index, self.pipeline_hash),
+            sample_id=sample_id(self.leaf.leaf_id, self.plan.index, self.made_by.making),
             messages=tuple(messages),
             metadata=SampleMetadata(
                 leaf_id=self.leaf.leaf_id,
                 leaf_path=self.leaf.path,
                 origin="generated",
                 length=self.length,
-                pipeline=self.pipeline,
-                pipeline_hash=self.pipeline_hash,
+                pipeline=self.made_by.name,
+                pipeline_version=self.made_by.version,
+                pipeline_hash=self.made_by.hash,
                 seeds=tuple(dict.fromkeys(pair.fingerprint for pair in self.plan.shown)),
                 span=(target.document, target.start, target.end) if target is not None and target.document else None,
                 scores={name: round(value, 4) for name, value in self.scores.items()},
@@ -112,8 +117,8 @@ def user_text(question: str, context: str | None = None) -> str:
     return "\n\n".join(part for part in (context, question) if part)
 
 
-def sample_id(leaf_id: str, index: int, pipeline_hash: str) -> str:
-    return hashlib.sha256(f"{leaf_id}/{index}/{pipeline_hash}".encode()).hexdigest()[:20]
+def sample_id(leaf_id: str, index: int, making: str) -> str:
+    return hashlib.sha256(f"{leaf_id}/{index}/{making}".encode()).hexdigest()[:20]
 
 
 class Outcome(Strict):

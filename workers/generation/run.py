@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from workers.generation.filters.contamination import runs_of_items
 from workers.generation.judges import judge_of
 from workers.generation.material import material_of
 from workers.generation.parts import Parts
-from workers.generation.pipelines import PIPELINES
-from workers.generation.prompts import prompts_hash
+from workers.generation.rows import MadeBy
+from workers.pipelines import KINDS, Pipeline, pipeline
 from workers.processes import log_tail
 from workers.specs import (
     GenerationRecipe,
@@ -41,7 +41,7 @@ CANCEL_LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be generated."""
+    """What is to be generated. ``pipeline`` is how; the shipped one where it is left out."""
 
     leaves: tuple[PlannedLeaf, ...]
     recipe: GenerationRecipe
@@ -49,6 +49,7 @@ class Order:
     random_seed: int
     # Texts of benchmarks that no sample may hold a piece of.
     benchmark_texts: tuple[str, ...] = ()
+    pipeline: Pipeline = field(default_factory=pipeline)
 
 
 def generate(
@@ -111,7 +112,7 @@ async def _generate(
     report: Callable[[Progress], None],
     log: logging.Logger | None,
 ) -> dict[str, Any]:
-    asked = [leaf for leaf in order.leaves if leaf.kind in PIPELINES and (leaf.teaches or not leaf.held_out)]
+    asked = [leaf for leaf in order.leaves if leaf.kind in KINDS and (leaf.teaches or not leaf.held_out)]
     parts = Parts(artifact)
     if not asked:
         return _finished(order, artifact, parts, None, None)
@@ -152,11 +153,12 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
         ],
         recipe=recipe,
         random_seed=order.random_seed,
-        style=style_of(teacher, recipe),
+        style=style_of(teacher, recipe, order.pipeline.content),
         client=teacher.client,
-        judge=judge_of(teacher, recipe) if recipe.judge else None,
+        judge=judge_of(teacher, recipe, order.pipeline.content) if recipe.judge else None,
         parts=parts,
-        pipeline_hash=pipeline_hash(recipe, profile),
+        pipeline=order.pipeline,
+        made_by=made_by(order.pipeline, recipe, profile),
         max_in_flight=order.teacher.in_flight,
         contexts_shown=profile.contexts_in_prompt,
         examples_shown=profile.examples_in_prompt,
@@ -166,9 +168,10 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
     )
 
 
-def pipeline_hash(recipe: GenerationRecipe, profile: TeacherProfile) -> str:
-    """What decides how a sample is made: prompts, recipe and the teacher's profile."""
-    return content_hash([prompts_hash(), recipe.model_dump(mode="json"), profile.name])[:16]
+def made_by(chosen: Pipeline, recipe: GenerationRecipe, profile: TeacherProfile) -> MadeBy:
+    """What decides how a sample is made: pipeline, recipe and the teacher's profile."""
+    making = content_hash([chosen.hash, recipe.model_dump(mode="json"), profile.name])[:16]
+    return MadeBy(chosen.name, chosen.content.version, chosen.hash, making)
 
 
 def _check_seeds(leaves: Sequence[PlannedLeaf]) -> None:
@@ -189,7 +192,8 @@ def _finished(
     """Turn parts into the artifact's files; the summary is written last."""
     states = engine.states if engine is not None else []
     parts.assemble([state.material.leaf for state in states])
-    funnel = [step for state in states for step in state.steps()]
+    content = order.pipeline.content
+    funnel = [step for state in states for step in state.steps(content.steps(state.material.leaf.kind))]
     artifact.write_json("funnel.json", [step.model_dump(mode="json") for step in funnel])
     dropped: dict[str, int] = {}
     for step in funnel:
@@ -207,6 +211,7 @@ def _finished(
         "seconds": round(spent.seconds, 1) if spent else 0.0,
         "mean_in_flight": round(spent.in_flight_seconds / spent.seconds, 2) if spent and spent.seconds else 0.0,
         "profile": profile.name if profile else None,
+        "pipeline": order.pipeline.facts,
         "judge": {kind.value: _judge_facts(found[kind]) for kind in LeafKind if kind in found},
         "leaves": {state.material.leaf.leaf_id: state.kept for state in states},
         "empty_leaves": [state.material.leaf.path for state in states if state.kept == 0],

@@ -7,6 +7,7 @@ from typing import Any
 from workers.evaluation.benchmarks import BenchmarkProblem, benchmark_questions, benchmarks_folder
 from workers.evaluation.general import general_chats
 from workers.generation.run import Order, generate
+from workers.pipelines import PipelineProblem, pipeline_of
 from workers.specs import StageProblem, StageSpec
 from workers.stages import StageContext, StageFailure
 
@@ -38,6 +39,11 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         StageFailure: the teacher cannot be used, or a leaf has nothing to generate from.
     """
     plan = context.plan
+    try:
+        chosen = pipeline_of(plan)
+    except PipelineProblem as problem:
+        advice = "Let web and workers run the same version, or plan the round again."
+        raise StageFailure(StageProblem(code="pipeline", message=str(problem), advice=advice)) from problem
     order = Order(
         leaves=context.leaves,
         recipe=plan.recipe.generation,
@@ -45,6 +51,7 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         random_seed=plan.random_seed,
         # All that this installation scores on, not only what this round does: releases are compared later.
         benchmark_texts=scored_texts(),
+        pipeline=chosen,
     )
     log_file = context.settings.var / "log" / "teacher" / f"{spec.reference.stage_id}-{spec.reference.attempt}.log"
     summary = generate(

@@ -48,6 +48,8 @@ from taxonomy_app.contributions.forms import NewLeafForm
 from taxonomy_app.contributions.models import Draft, DraftSave, Kind, State, Submission
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
+from taxonomy_app.contributions.shown import open_suggestions
+from taxonomy_app.contributions.views.suggestions import answered_in_editor
 from taxonomy_app.people.permissions import signed_in
 from taxonomy_app.tree.models import Folder, Leaf
 from taxonomy_repo.conversion import MOST_BYTES_TO_CONVERT, converted
@@ -158,6 +160,8 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_form(request, _as_posted(request, found), refused=refused, status=409)
     except Refused as refused:
         return _show_form(request, _as_posted(request, found), refused=refused, status=422)
+    if action.startswith(("suggestion-accept:", "suggestion-decline:")):
+        return answered_in_editor(request, found, action)
     ask_refused = asked_from_form(request, found, action)
     if ask_refused:
         return _show_form(request, found, ask_refused=ask_refused, status=422)
@@ -183,6 +187,7 @@ def _show_form(
         "stored_version": Draft.objects.filter(pk=found.pk).values_list("version", flat=True).first(),
         "overtaken": isinstance(refused, ChangedMeanwhile),
         "removed": _removed(request, found),
+        "suggestions": open_suggestions(found.submission) if found.submission else [],
         "tab": "form",
     }
     return render(request, "contributions/draft.html", context, status=status)

@@ -4,13 +4,15 @@ Fields for whoever drives these pages without a browser (POST, with the CSRF tok
 
 ``contributions:decide``
     ``verdict`` (``approve``, ``request_changes`` or ``reject``), ``revision`` (the number that the page showed),
-    ``reason`` and ``canned`` (one of them needed unless approving), ``filter`` (the queue's query, to land on the
+    ``path`` (the place that it showed), ``reason`` and ``canned`` (one of them needed unless approving), ``step_in``
+    (any value; an administrator whom the place's rule does not name), ``filter`` (the queue's query, to land on the
     next of it). Answers with a redirect to the next submission, or to the queue where none is left.
 ``contributions:decide_all``
     ``filter`` (the queue's query), ``verdict`` (as above, or ``claim``), ``reason`` and ``canned``, ``seen_until``
     (as the page gave it). Answers with the report.
 ``contributions:claim``
-    ``take_over`` (any value) takes it from a reviewer who has claimed it. ``contributions:release`` has no fields.
+    ``take_over`` (any value) takes it from a reviewer who has claimed it, ``step_in`` as above.
+    ``contributions:release`` has no fields.
 """
 
 from __future__ import annotations
@@ -29,14 +31,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from taxonomy_app.contributions import bulk, services
 from taxonomy_app.contributions.alike import alike_seeds
+from taxonomy_app.contributions.approvals import approvals_count
 from taxonomy_app.contributions.audit import trail_csv
 from taxonomy_app.contributions.forms import CANNED_REASONS, DecisionForm
-from taxonomy_app.contributions.models import Decision, Kind, SavedFilter, State, Submission
-from taxonomy_app.contributions.problems import Refused
-from taxonomy_app.contributions.queue import AGES, CLAIMS, SORTS, QueueFilter
-from taxonomy_app.contributions.shown import revision_shown, timeline
+from taxonomy_app.contributions.models import Decision, Kind, RevisionFinding, SavedFilter, State, Submission
+from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
+from taxonomy_app.contributions.queue import AGES, CHECKS, CLAIMS, SORTS, WAITS, QueueFilter
+from taxonomy_app.contributions.rules import Rules
+from taxonomy_app.contributions.shown import author_record, revision_shown, timeline
 from taxonomy_app.people.permissions import reviewer_required
-from taxonomy_app.tree.models import Branch
+from taxonomy_app.tree.models import Branch, Leaf
 
 PAGE = 25
 LONGEST_FILTER = 2_000
@@ -57,6 +61,12 @@ def queue(request: HttpRequest) -> HttpResponse:
     for one in page.object_list:
         one.taken = one.claimed_by_other(request.user, now=now)
         one.own = one.author_id == request.user.pk
+    rules = Rules.load()
+    counts = approvals_count(page.object_list, rules=rules)
+    for one in page.object_list:
+        one.count = counts[one.pk] if one.state == State.SUBMITTED else None
+        one.approved_by_me = one.count is not None and one.count.by(request.user) is not None
+        one.elsewhere = one.state == State.SUBMITTED and not rules.reviews(request.user, one.path)
     saved = list(SavedFilter.objects.filter(person=request.user))
     context = {
         "page": page,
@@ -67,12 +77,21 @@ def queue(request: HttpRequest) -> HttpResponse:
         "kinds": Kind.choices,
         "ages": [(value, words) for value, (words, _) in AGES.items()],
         "claims": CLAIMS.items(),
+        "waits": WAITS.items(),
+        "checks": _checks(chosen),
         "sorts": [(value, words) for value, (words, _) in SORTS.items()],
         "saved": saved,
         "saved_as": next((one for one in saved if one.query == chosen.query()), None),
     }
     template = "contributions/_queue_rows.html" if request.htmx else "contributions/queue.html"  # type: ignore[attr-defined]  # django-htmx
     return render(request, template, context)
+
+
+def _checks(chosen: QueueFilter) -> list[tuple[str, str]]:
+    """What the filter by checks offers: the broad answers, then each code that was found in what waits."""
+    codes = RevisionFinding.objects.filter(submission__state=State.SUBMITTED).order_by("code")
+    found = dict.fromkeys([*codes.values_list("code", flat=True).distinct(), *filter(None, [chosen.checks])])
+    return [*CHECKS.items(), *((code, code.replace("-", " ").capitalize()) for code in found if code not in CHECKS)]
 
 
 @reviewer_required
@@ -135,9 +154,12 @@ def _show(
 ) -> HttpResponse:
     revision = found.revisions.get(number=found.revision_number)
     shown = revision_shown(found, revision)
-    chosen = _filter_of(request)
+    chosen = filter_of(request)
     now = timezone.now()
     told = timeline(found, insider=True)
+    rules = Rules.load()
+    standing = rules.standing(request.user, found.path)
+    count = approvals_count([found], rules=rules)[found.pk]
     context = {
         "submission": found,
         "revision": revision,
@@ -145,7 +167,14 @@ def _show(
         "errors": [problem for problem in shown.problems if problem.severity == "error"],
         "timeline": told,
         "open_comments": sum(entry.open_comment for entry in told),
-        "why_not": _why_not(found, request.user),
+        "why_not": why_not(found, request.user, standing=standing, rules=rules),
+        "standing": standing,
+        "can_suggest": found.author_id != request.user.pk and found.can_be_revised,
+        "rule": rules.at(found.path),
+        "approvals": count if found.state == State.SUBMITTED else None,
+        "approved_before": count.by(request.user),
+        "leaf_now": _moves_from(found),
+        "record": author_record(found.author_id, before=found),
         "taken": found.claimed_by_other(request.user, now=now),
         "claimed": found.claimed_by_id == request.user.pk and found.state == State.SUBMITTED,
         "canned": CANNED_REASONS,
@@ -157,18 +186,29 @@ def _show(
     return render(request, "contributions/review.html", context, status=status)
 
 
-def _filter_of(request: HttpRequest) -> QueueFilter:
+def _moves_from(found: Submission) -> Leaf | None:
+    """The leaf that goes elsewhere with this submission."""
+    return Leaf.objects.present().filter(leaf_id=found.leaf_id).first() if found.moves else None
+
+
+def filter_of(request: HttpRequest) -> QueueFilter:
     """The queue's filter: in the address of the review page, or posted along with a decision."""
     posted = request.POST.get("filter")
     return QueueFilter.parse(request.GET if posted is None else QueryDict(posted[:LONGEST_FILTER]))
 
 
-def _why_not(found: Submission, user: Any) -> str:
-    """Why this person cannot decide, in one sentence; empty where they can."""
+def why_not(found: Submission, user: Any, *, standing: str = "reviewer", rules: Rules | None = None) -> str:
+    """Why this person cannot decide, in one sentence; empty where they can.
+
+    ``standing`` and ``rules``: as what they would decide (``Rules.standing``), where that was looked up.
+    """
     if found.author_id == user.pk:
         return "This is your own contribution, so somebody else has to decide on it."
     if found.state != State.SUBMITTED:
         return f"There is nothing to decide: {found.get_state_display().lower()}."
+    if not standing and rules is not None:
+        rule = rules.at(found.path)
+        return f"What is below {rule} is decided on by {rules.told(found.path)}. You may comment."
     return ""
 
 
@@ -180,19 +220,26 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _show(request, found, form=form, refused="Choose approve, request changes or reject.", status=422)
     act, words = DECIDE[form.cleaned_data["verdict"]]
+    seen = request.POST.get("path", found.path)
     try:
-        act(
+        if seen != found.path:
+            raise ChangedMeanwhile(f"It was moved to {found.path} meanwhile, so nothing was decided. Look at it there.")
+        decision = act(
             submission=found,
             reviewer=request.user,
             revision_number=form.cleaned_data["revision"],
             reason=form.whole_reason(),
+            step_in=form.cleaned_data["step_in"],
             now=timezone.now(),
         )
     except Refused as refused:
-        status = 409 if isinstance(refused, services.ChangedMeanwhile) else 422
+        status = 409 if isinstance(refused, ChangedMeanwhile) else 422
         return _show(request, reviewed_or_404(pk), form=form, refused=refused.sentence, status=status)
+    if decision is None:
+        count = approvals_count([found])[found.pk]
+        words = f"approved by you. It has {len(count.given)} of {count.needed} approvals; others go on with it"
     messages.success(request, f"{found.number} {found.name}: {words}.")
-    chosen = _filter_of(request)
+    chosen = filter_of(request)
     following = chosen.following(found, user=request.user, now=timezone.now())
     if following is None:
         return redirect(_queue_address(chosen))
@@ -212,7 +259,7 @@ BULK = (
 @require_http_methods(["GET", "HEAD", "POST"])
 def decide_all(request: HttpRequest) -> HttpResponse:
     """One decision on everything that the filter matches: asked for, then told item by item."""
-    chosen = _filter_of(request)
+    chosen = filter_of(request)
     now = timezone.now()
     # What came in after the page was shown was not seen and is left for the next time.
     seen = Q(submitted_at__lte=_seen_until(request, now=now))
@@ -273,11 +320,15 @@ def claim(request: HttpRequest, pk: int) -> HttpResponse:
     found = reviewed_or_404(pk)
     try:
         services.submission_claim(
-            submission=found, reviewer=request.user, take_over="take_over" in request.POST, now=timezone.now()
+            submission=found,
+            reviewer=request.user,
+            take_over="take_over" in request.POST,
+            step_in="step_in" in request.POST,
+            now=timezone.now(),
         )
     except Refused as refused:
         messages.error(request, refused.sentence)
-    return _back_to_review(request, found)
+    return back_to_review(request, found)
 
 
 @reviewer_required
@@ -288,11 +339,11 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
         services.submission_release(submission=found, reviewer=request.user, now=timezone.now())
     except Refused as refused:
         messages.error(request, refused.sentence)
-    return _back_to_review(request, found)
+    return back_to_review(request, found)
 
 
-def _back_to_review(request: HttpRequest, found: Submission) -> HttpResponse:
-    query = _filter_of(request).query()
+def back_to_review(request: HttpRequest, found: Submission) -> HttpResponse:
+    query = filter_of(request).query()
     return redirect(reverse("contributions:review", args=[found.pk]) + (f"?{query}" if query else ""))
 
 

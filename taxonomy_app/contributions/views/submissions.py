@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import services
+from taxonomy_app.contributions.approvals import approvals_count
 from taxonomy_app.contributions.messages import NEXT_FOR_AUTHOR, next_for_author
 from taxonomy_app.contributions.models import CLOSED, Draft, Notice, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
-from taxonomy_app.contributions.shown import revision_shown, timeline
+from taxonomy_app.contributions.shown import open_suggestions, revision_shown, timeline
 from taxonomy_app.contributions.views.reviewing import trail_download
 from taxonomy_app.people.permissions import sign_in_redirect, signed_in, visible_to_visitors
 from taxonomy_app.releases.queries import releases_containing
@@ -94,6 +95,9 @@ def submission(request: HttpRequest, pk: int) -> HttpResponse:
         "revision_count": found.revision_number,
         "releases": releases_containing(found, user=request.user),
         "conflict": found.pending_commits.filter(state="conflict").last() if insider and overtaken else None,
+        "suggestions": open_suggestions(found) if insider and found.can_be_revised else [],
+        "next_draft": Draft.objects.filter(submission=found).only("pk").first() if own else None,
+        "approvals": approvals_count([found])[found.pk] if insider and found.state == State.SUBMITTED else None,
         "stuck": found.pending_commits.stuck().first() if insider and found.state == State.APPROVED else None,
     }
     return render(request, "contributions/submission.html", context)
@@ -177,7 +181,7 @@ def comment(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except Refused as refused:
         messages.error(request, refused.sentence)
-    where = _talk_page(request, found)
+    where = talk_page(request, found)
     return redirect(f"{where}#{'talk' if seed is None else f'seed-{seed + 1}'}")
 
 
@@ -191,10 +195,10 @@ def comment_resolve(request: HttpRequest, pk: int, comment_pk: int) -> HttpRespo
         services.comment_resolve(comment=wanted, by=request.user, now=timezone.now())
     except Refused as refused:
         messages.error(request, refused.sentence)
-    return redirect(f"{_talk_page(request, found)}#talk")
+    return redirect(f"{talk_page(request, found)}#talk")
 
 
-def _talk_page(request: HttpRequest, found: Submission) -> str:
+def talk_page(request: HttpRequest, found: Submission) -> str:
     """The page on which something was said: the desk, or the submission's own."""
     if request.POST.get("back") == "review" and request.user.can_review:
         return reverse("contributions:review", args=[found.pk])

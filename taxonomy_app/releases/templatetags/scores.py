@@ -7,8 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
+from django.utils.formats import get_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
 
 from taxonomy_app.releases.headline import is_certain, outcome
 from workers.evaluation.statistics import LOWER_IS_BETTER
@@ -17,21 +21,21 @@ register = template.Library()
 
 # metric → (name, unit and direction as a sentence's end)
 METRICS = {
-    "answer_logprob": ("Log-probability of the reference answer", "natural log a token, higher is better"),
-    "accuracy": ("Accuracy", "per cent right, higher is better"),
-    "exact_match": ("Exact match", "per cent right, higher is better"),
-    "loss": ("Loss", "nats a token, lower is better"),
-    "judge_score": ("Judge's score", "points, higher is better"),
+    "answer_logprob": (lazy("Log-probability of the reference answer"), lazy("natural log a token, higher is better")),
+    "accuracy": (lazy("Accuracy"), lazy("per cent right, higher is better")),
+    "exact_match": (lazy("Exact match"), lazy("per cent right, higher is better")),
+    "loss": (lazy("Loss"), lazy("nats a token, lower is better")),
+    "judge_score": (lazy("Judge's score"), lazy("points, higher is better")),
 }
 SHARES = frozenset({"accuracy", "exact_match"})
 
 OUTCOMES = {
-    "certain better": "better, certain",
-    "better": "better, not certain",
-    "same": "no difference",
-    "worse": "worse, not certain",
-    "certain worse": "worse, certain",
-    "": "not compared",
+    "certain better": lazy("better, certain"),
+    "better": lazy("better, not certain"),
+    "same": lazy("no difference"),
+    "worse": lazy("worse, not certain"),
+    "certain worse": lazy("worse, certain"),
+    "": lazy("not compared"),
 }
 
 
@@ -42,7 +46,7 @@ def number(value: Any, digits: int, *, sign: bool = False) -> str:
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
-    return text.replace("-", "−")
+    return text.replace("-", "−").replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def in_unit(value: Any, metric: str, *, sign: bool = False) -> str:
@@ -59,7 +63,7 @@ def metric_name(metric: str) -> str:
 
 @register.filter
 def metric_unit(metric: str) -> str:
-    return METRICS.get(metric, ("", "higher is better"))[1]
+    return METRICS.get(metric, ("", _("higher is better")))[1]
 
 
 @register.filter
@@ -88,7 +92,7 @@ def plain(value: Any) -> str:
 def interval(low: float | None, high: float | None, metric: str) -> SafeString:
     """``[−0.12, +0.80]``, or the words that there is none."""
     if low is None or high is None:
-        return mark_safe('<span class="quiet">no interval, one item</span>')
+        return format_html('<span class="quiet">{}</span>', _("no interval, one item"))
     text = f"[{in_unit(low, metric, sign=True)}, {in_unit(high, metric, sign=True)}]"
     return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
@@ -174,7 +178,7 @@ def short_hash(text: str) -> str:
     return str(text)[:10]
 
 
-VERDICTS = {"kept": ("✓", "kept"), "forgets": ("✕", "forgets"), "uncertain": ("?", "not certain")}
+VERDICTS = {"kept": ("✓", lazy("kept")), "forgets": ("✕", lazy("forgets")), "uncertain": ("?", lazy("not certain"))}
 
 
 @register.simple_tag
@@ -210,10 +214,9 @@ def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
 
 
 @register.filter
-def counted(count: int, words: str) -> str:
-    """``{{ 3|counted:"seed,seeds" }}`` → ``3 seeds``."""
-    one, many = words.split(",")
-    return f"{count} {one if count == 1 else many}"
+def seeds_counted(count: int) -> str:
+    """``{{ 3|seeds_counted }}`` → ``3 seeds``."""
+    return ngettext("%(seeds)s seed", "%(seeds)s seeds", count) % {"seeds": count}
 
 
 @register.filter
@@ -222,7 +225,7 @@ def setting_value(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(str, value)) or _("none")
     return str(value)

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from taxonomy_app.rounds import broker
 from taxonomy_app.rounds.code_version import code_version
@@ -38,6 +39,7 @@ from workers.specs import (
     LeafKind,
     LeafPin,
     ModelReference,
+    PipelinePin,
     PlannedLeaf,
     Recipe,
     RoundPlan,
@@ -74,12 +76,13 @@ def round_plan(
     title: str = "",
     planned_from: Round | None = None,
     holds: bool = False,
+    pipeline: PipelinePin | None = None,
 ) -> Round:
     """Pin everything that decides a round and keep it; nothing runs yet.
 
     Leaves are taken as the index shows them, at the commit that it shows. ``random_seed`` None takes the round's
     number, so that every new round draws anew and can still be repeated. With ``holds`` it waits after generation for
-    a person to look at the rows.
+    a person to look at the rows. ``pipeline`` None takes the shipped one.
 
     Raises:
         ValidationError: a leaf is gone or cannot be read, or nothing was chosen.
@@ -96,6 +99,7 @@ def round_plan(
                 teacher=teacher,
                 student=student,
                 recipe=recipe,
+                pipeline=pipeline,
                 random_seed=number if random_seed is None else random_seed,
                 code_version=code_version(),
             )
@@ -118,7 +122,7 @@ def round_plan(
             except IntegrityError:  # another administrator took the number in this moment
                 continue
         else:
-            raise ValidationError("Several rounds were planned at the same moment. Try again.")
+            raise ValidationError(_("Several rounds were planned at the same moment. Try again."))
         outlines = _outlines(plan, choices, family_of(planned))
         planned.estimate = _estimate(plan, [*choices, *scored], outlines).as_json()
         planned.save(update_fields=["estimate"])
@@ -183,15 +187,17 @@ def leaf_choices(leaf_ids: Collection[UUID]) -> tuple[str, list[LeafChoice]]:
     """
     state = IndexState.objects.first()
     if state is None or not state.commit:
-        raise ValidationError("The taxonomy is empty. Approve a submission first.")
+        raise ValidationError(_("The taxonomy is empty. Approve a submission first."))
     if not leaf_ids:
-        raise ValidationError("Choose at least one leaf.")
+        raise ValidationError(_("Choose at least one leaf."))
     leaves = list(Leaf.objects.present().filter(leaf_id__in=leaf_ids).order_by("path"))
     if len(leaves) < len(set(leaf_ids)):
-        raise ValidationError("A chosen leaf is no longer in the taxonomy. Reload the page and choose again.")
+        raise ValidationError(_("A chosen leaf is no longer in the taxonomy. Reload the page and choose again."))
     for leaf in leaves:
         if leaf.problem or not leaf.seed_count:
-            raise ValidationError(f"{leaf.path} cannot be used: it has no readable seeds. Leave it out, or mend it.")
+            raise ValidationError(
+                _("%(path)s cannot be used: it has no readable seeds. Leave it out, or mend it.") % {"path": leaf.path}
+            )
     return state.commit, _choices(leaves)
 
 
@@ -353,7 +359,7 @@ def round_start(*, round: Round, actor: Any, now: datetime) -> None:  # noqa: A0
     with transaction.atomic():
         current = round_lock(round.pk)
         if current.state != RoundState.PLANNED:
-            raise ValidationError(f"{current} was started or discarded already.")
+            raise ValidationError(_("%(round)s was started or discarded already.") % {"round": current})
         _check_history(current)
         Round.objects.filter(pk=current.pk, state=RoundState.PLANNED).update(
             state=RoundState.RUNNING, started_at=now, prepare_asked_at=now
@@ -374,8 +380,11 @@ def _check_history(planned: Round) -> None:
         seen = history.get(leaf.leaf_id, SeedHistory())
         if seen.taught & set(leaf.held_out) or seen.held_out & set(leaf.taught):
             raise ValidationError(
-                f"Since this round was planned another one has shared out the seeds of {leaf.path} differently. "
-                "Plan again from this round, so that what is held out stays held out."
+                _(
+                    "Since this round was planned another one has shared out the seeds of %(path)s "
+                    "differently. Plan again from this round, so that what is held out stays held out."
+                )
+                % {"path": leaf.path}
             )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from taxonomy_app.rounds.models import UNDER_WAY, Round, RoundLeaf, RoundState, Stage, StageState
 from taxonomy_app.rounds.planning import stage_outlines
@@ -31,9 +32,9 @@ def round_preview(*, round: Round, actor: Any, now: datetime) -> Round:  # noqa:
     with transaction.atomic():
         current = round_lock(round.pk)
         if current.state != RoundState.PLANNED or current.preview_of_id is not None:
-            raise ValidationError("Only a round that is planned and not yet started has a preview.")
+            raise ValidationError(_("Only a round that is planned and not yet started has a preview."))
         if current.previews.filter(state__in=UNDER_WAY).exists():
-            raise ValidationError("A preview is being made already.")
+            raise ValidationError(_("A preview is being made already."))
         plan = preview_plan(current.read_plan())
         leaves = list(current.leaves.all())
         outline = stage_outlines(

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.rounds.models import Round, RoundState, RowDecision, Stage
 from taxonomy_app.rounds.planning import stage_with_decisions
@@ -16,7 +18,7 @@ from taxonomy_app.rounds.services.record import What, artifact_store, event_reco
 from taxonomy_app.rounds.services.run import stage_dispatch
 from workers.specs import RowVerdicts, StageKind, content_hash
 
-NOT_HELD = "{round} does not wait for decisions about its rows: they count only before the student is tuned."
+NOT_HELD = lazy("%(round)s does not wait for decisions about its rows: they count only before the student is tuned.")
 
 
 def row_decide(*, round: Round, row: Row, verdict: str, actor: Any, now: datetime) -> None:  # noqa: A002 - the project's word for it
@@ -29,17 +31,18 @@ def row_decide(*, round: Round, row: Row, verdict: str, actor: Any, now: datetim
     with transaction.atomic():
         current = round_lock(round.pk)
         if current.state != RoundState.HELD:
-            raise ValidationError(NOT_HELD.format(round=current))
+            raise ValidationError(NOT_HELD % {"round": current})
         before = decisions_of(current).get(row.sample.sample_id)
         if verdict not in (allowed, RowDecision.Verdict.BACK):
-            raise ValidationError("A dropped row can be restored, a kept one rejected.")
+            raise ValidationError(_("A dropped row can be restored, a kept one rejected."))
         if verdict == RowDecision.Verdict.RESTORE and not row.restorable:
             raise ValidationError(
-                "It cannot be restored: "
-                + ("it would teach what is scored." if row.complete else "it was dropped before it had an answer.")
+                _("It cannot be restored: it would teach what is scored.")
+                if row.complete
+                else _("It cannot be restored: it was dropped before it had an answer.")
             )
         if (verdict == RowDecision.Verdict.BACK) == (before is None):
-            raise ValidationError("This row was decided about already. Reload the page.")
+            raise ValidationError(_("This row was decided about already. Reload the page."))
         RowDecision(
             round=current,
             sample_id=row.sample.sample_id,
@@ -80,7 +83,7 @@ def round_go_on(*, round: Round, actor: Any, now: datetime) -> None:  # noqa: A0
     with transaction.atomic():
         current = round_lock(round.pk)
         if current.state != RoundState.HELD:
-            raise ValidationError(f"{current} does not wait to go on.")
+            raise ValidationError(_("%(round)s does not wait to go on.") % {"round": current})
         verdicts = verdicts_of(current)
         later = list(current.stages.exclude(kind=StageKind.GENERATION.value).order_by("position"))
         if verdicts.restored or verdicts.rejected:

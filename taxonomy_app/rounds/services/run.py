@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 from pydantic import ValidationError as SpecError
 
 from taxonomy_app.rounds import broker
@@ -501,7 +502,7 @@ def round_cancel(*, round: Round, actor: Any, now: datetime) -> RoundState:  # n
         if current.state == RoundState.CANCELLING:
             return RoundState.CANCELLING
         if current.is_over:
-            raise ValidationError(f"{current} is over already.")
+            raise ValidationError(_("%(round)s is over already.") % {"round": current})
         event_record(round_id=current.pk, what=What.CANCEL_ASKED, reason="Asked to stop.", now=now, actor=actor)
         active = current.stages.active().first()
         if active is not None:
@@ -535,7 +536,7 @@ def stage_retry(*, round: Round, actor: Any, now: datetime) -> None:  # noqa: A0
     with transaction.atomic():
         current = round_lock(round.pk)
         if current.state != RoundState.FAILED:
-            raise ValidationError(f"{current} has not failed: there is nothing to try again.")
+            raise ValidationError(_("%(round)s has not failed: there is nothing to try again.") % {"round": current})
         round_change(current.pk, state=RoundState.RUNNING, problem=None, ended_at=None, prepare_asked_at=now)
         event_record(round_id=current.pk, what=What.RETRIED, reason="Tried again.", now=now, actor=actor)
         if not current.plan_artifact:

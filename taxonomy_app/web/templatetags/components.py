@@ -25,7 +25,7 @@ from taxonomy_app.tree.models import words
 from taxonomy_app.tree.search_words import mark_words, query_words
 from taxonomy_app.web import icons, states
 from taxonomy_app.web.markdown import rendered
-from taxonomy_app.web.repository_words import field_words, said
+from taxonomy_app.web.repository_words import code_words, field_words, said
 
 register = template.Library()
 
@@ -184,6 +184,12 @@ def words_of(segment: str) -> str:
 def field_words_of(label: str) -> str:
     """The label of a compared field (taxonomy_repo.comparison) in the reader's language."""
     return field_words(str(label))
+
+
+@register.filter(name="code_words")
+def code_words_of(code: str) -> str:
+    """A code of the workers (a filter, a phase, a kind of leaf) as words in the reader's language."""
+    return code_words(str(code))
 
 
 @register.filter(name="said")

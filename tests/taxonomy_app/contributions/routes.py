@@ -7,7 +7,16 @@ from taxonomy_app.contributions.models import State, Submission
 from taxonomy_app.contributions.services import DraftChanges
 from tests.leaves import FREEFORM
 from tests.taxonomy_app.contributions.making import PATH, make_draft, make_submission, skill_form
-from tests.taxonomy_app.routing import OWNER, OWNER_AND_REVIEWERS, REVIEWERS, SIGNED_IN, Access, Route, World
+from tests.taxonomy_app.routing import (
+    ADMINISTRATORS,
+    OWNER,
+    OWNER_AND_REVIEWERS,
+    REVIEWERS,
+    SIGNED_IN,
+    Access,
+    Route,
+    World,
+)
 
 
 def prepare(world: World) -> None:
@@ -24,6 +33,16 @@ def prepare(world: World) -> None:
     world.submission = make_submission(world.contributor, now=world.now, path=f"{PATH}_waiting")
     world.comment = services.comment_add(
         submission=world.submission, author=world.reviewer, text="Is it so?", now=world.now
+    )
+    world.suggestion = services.suggestions_add(
+        submission=world.submission,
+        author=world.reviewer,
+        revision_number=1,
+        texts={"task_description": "Make a short riddle about a plant."},
+        now=world.now,
+    )[0]
+    world.rule = services.rule_make(
+        path="knowledge/health", approvals=1, reviewers=[], by=world.administrator, now=world.now
     )
     world.in_taxonomy = make_submission(world.contributor, now=world.now, path=f"{PATH}_done")
     Submission.objects.filter(pk=world.in_taxonomy.pk).update(state=State.COMMITTED)
@@ -47,6 +66,14 @@ def _in_taxonomy(world: World) -> list[object]:
 
 def _leaf(world: World) -> list[object]:
     return [world.taxonomy.leaf(FREEFORM).leaf_id]
+
+
+def _suggestion(world: World) -> list[object]:
+    return [world.submission.pk, world.suggestion.pk]
+
+
+def _rule(world: World) -> list[object]:
+    return [world.rule.pk]
 
 
 # Others see that a submission is there, and may not act as its author.
@@ -81,6 +108,29 @@ ROUTES = {
     "contributions:decide": Route(
         args=_submission, post=REVIEWERS, data=lambda world: {"verdict": "reject", "revision": 1, "reason": "No."}
     ),
+    "contributions:move": Route(
+        args=_submission,
+        get=REVIEWERS,
+        post=REVIEWERS,
+        data=lambda world: {"path": f"{PATH}_moved", "reason": "Better there."},
+    ),
+    "contributions:suggest": Route(
+        args=_submission,
+        get=REVIEWERS,
+        post=REVIEWERS,
+        query=lambda world: {"seed": 0},
+        data=lambda world: {"seed": 0, "revision": 1, "seed_examples[0].answer": "Another."},
+    ),
+    "contributions:suggestion": Route(args=_suggestion, get=AUTHOR_ONLY, post=AUTHOR_ONLY),
+    "contributions:suggestion_decline": Route(args=_suggestion, post=AUTHOR_ONLY),
+    "contributions:rules": Route(get=REVIEWERS),
+    "contributions:rule_add": Route(
+        get=ADMINISTRATORS, post=ADMINISTRATORS, data=lambda world: {"path": "knowledge/law", "approvals": 1}
+    ),
+    "contributions:rule": Route(
+        args=_rule, get=ADMINISTRATORS, post=ADMINISTRATORS, data=lambda world: {"approvals": 2, "version": 1}
+    ),
+    "contributions:rule_remove": Route(args=_rule, post=ADMINISTRATORS),
     "contributions:alike": Route(args=_submission, get=REVIEWERS),
     "contributions:submission": [
         Route(args=_submission, get=OWNER_AND_REVIEWERS),

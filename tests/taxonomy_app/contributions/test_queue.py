@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
 from taxonomy_app.contributions import bulk, deciding, services
+from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import Decision, SavedFilter, State, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.queue import QueueFilter
-from tests.taxonomy_app.contributions.making import KNOWLEDGE_PATH, PATH, make_submission
+from taxonomy_repo.leaf import Problem
+from tests.taxonomy_app.contributions.making import KNOWLEDGE_PATH, PATH, make_submission, skill_form
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +149,58 @@ def test_submissions_are_found_by_number_and_by_words_of_place_and_task_as_they_
         draft=draft, by=contributor, version=draft.version, sign_off=True, message="", now=now + timedelta(minutes=1)
     )
     assert found("lichen") == found("ecrire verse") == {moss}
+
+
+# --- What checks found ---------------------------------------------------------------------------
+
+
+def test_the_queue_is_filtered_by_what_checks_found_in_the_latest_revision(
+    taxonomy, contributor, reviewer, client_for, now, django_assert_num_queries
+):
+    repeated = skill_form()
+    repeated["seed_examples"][0]["answer"] = repeated["seed_examples"][0]["question"]
+    remarked = make_submission(contributor, now=now, form=repeated)
+    codes = set(remarked.findings.filter(severity="warning").values_list("code", flat=True))
+    assert codes, "the form has a warning"
+    varied = skill_form("Tell of a plant in a riddle.")
+    answers = ("Long and green, I hang in twos.", "I roll from an open pod.", "Red I am under the ground.")
+    for seed, answer in zip(
+        varied["seed_examples"], (*answers, "I love the frost.", "Pink are my stalks."), strict=True
+    ):
+        seed["answer"] = answer
+    clean = make_submission(contributor, now=now, path=f"{PATH}_clean", form=varied)
+
+    def found(**parameters):
+        return set(QueueFilter(**parameters).rows(user=reviewer, now=now).values_list("pk", flat=True))
+
+    assert found(checks="warning") == found(checks=min(codes)) == {remarked.pk}
+    assert found(checks="clean") == {clean.pk}
+    assert found(checks="error") == found(checks="no-such-code") == set()
+    with django_assert_num_queries(1):
+        found(checks="warning")
+    page = client_for(reviewer).get(reverse("contributions:queue"), {"checks": min(codes)}).content.decode()
+    assert remarked.number in page
+    assert clean.number not in page
+    assert f'<option value="{min(codes)}" selected>' in page
+
+    draft = services.submission_revise(submission=remarked, by=contributor, now=now)
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=services.DraftChanges(form=varied), now=now
+    )
+    services.draft_submit(draft=draft, by=contributor, version=draft.version, sign_off=True, now=now)
+    assert found(checks=min(codes)) == set()
+
+
+def test_what_waits_is_checked_again_when_checks_have_changed(taxonomy, contributor, now, monkeypatch):
+    submission = make_submission(contributor, now=now)
+    stricter = Problem("new-check", "error", "Too green.", field="seed_examples[0].answer")
+    monkeypatch.setattr(documents, "check", lambda **files: [stricter, stricter])
+    call_command("check_submissions")
+    assert list(submission.findings.values_list("code", "severity", "count")) == [("new-check", "error", 2)]
+
+
+@pytest.mark.parametrize("value", ["'; drop", "Warning", "x" * 80, "-warning"])
+def test_a_code_that_no_check_can_have_asks_for_nothing(value):
+    query = QueryDict(mutable=True)
+    query["checks"] = value
+    assert QueueFilter.parse(query).checks == ""

@@ -135,3 +135,22 @@ def test_nobody_else_sees_earlier_saves(taxonomy, contributor, other_contributor
     for person in (other_contributor, reviewer):
         for name, args in (("draft_saves", [draft.pk]), ("draft_earlier", [draft.pk, version])):
             assert client_for(person).get(reverse(f"contributions:{name}", args=args)).status_code == 404
+
+
+def test_comments_and_the_order_of_keys_stay_when_the_form_edits_what_was_written_as_yaml(
+    taxonomy, contributor, now
+) -> None:
+    draft = make_draft(contributor, now=now)
+    written = services.draft_problems(draft).qna.decode()
+    own = "# Our riddles\n" + written.replace("  - question:", "  # a plant\n  - question:", 1)
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=DraftChanges(text=own), now=now
+    )
+    form = {**draft.form, "seed_examples": [dict(one) for one in draft.form["seed_examples"]]}
+    form["seed_examples"][1]["question"] = "Make a riddle about the rhubarb."
+    draft = services.draft_save(
+        draft=draft, by=contributor, version=draft.version, changes=DraftChanges(form=form), now=now
+    )
+    before = own.replace("Make a riddle about the pea.", "Make a riddle about the rhubarb.")
+    assert before != own
+    assert services.draft_problems(draft).qna.decode() == before

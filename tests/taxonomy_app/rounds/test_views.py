@@ -30,6 +30,7 @@ from tests.taxonomy_app.rounds.making import (
     run_all,
     run_stage,
 )
+from workers.pipelines import pipeline
 from workers.specs import FunnelStep, Progress, StageProblem
 from workers.teacher.connection import endpoint_key
 from workers.teacher.profiles import PROFILES as TEACHER_PROFILES
@@ -259,6 +260,49 @@ def test_several_servers_are_planned_each_with_its_limit(admin_client: Client) -
     assert teacher.in_flight == 128
     again = admin_client.get(reverse("rounds:new"), {"from": str(planned.pk)}).text
     assert "http://b/v1 64" in again
+
+
+def test_a_pipeline_is_chosen_read_before_planning_and_on_the_round(
+    admin_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_leaf("knowledge/salt/road")
+    text = pipeline().text.replace('title = "LAB"', 'title = "Our own"')
+    (tmp_path / "ours.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "broken.toml").write_text(text.replace("[filters.grounding]", "[filters.ground]"), encoding="utf-8")
+    monkeypatch.setenv("SEEDBED_PIPELINES", str(tmp_path))
+    shown = admin_client.get(reverse("rounds:new")).content.decode()
+    assert "Our own (ours)" in shown
+    assert "The pipeline file broken.toml is wrong at filters: the key &#x27;ground&#x27; is not known here." in shown
+    for name in ("broken", "../ours"):
+        assert "pipeline" in admin_client.post(reverse("rounds:new"), plan_fields(pipeline=name)).context["form"].errors
+    assert admin_client.post(reverse("rounds:new"), plan_fields(pipeline="ours")).status_code == 302
+    own = Round.objects.newest_first()[0]
+    assert admin_client.post(reverse("rounds:new"), plan_fields()).status_code == 302
+    usual = Round.objects.newest_first()[0]
+    pins = [planned.read_plan().pipeline for planned in (own, usual)]
+    assert [pin and (pin.name, pin.hash) for pin in pins] == [
+        ("ours", pipeline("ours").hash),
+        ("lab", pipeline().hash),
+    ]
+    # The file may change or go: the round keeps what it was planned with, and shows it.
+    (tmp_path / "ours.toml").unlink()
+    page = admin_client.get(own.get_absolute_url()).content.decode()
+    assert "Our own" in page
+    assert pipeline_hash(own) in page
+    assert "Below is a passage of a document on $domain." in page
+    # Other prompts make other data.
+    outputs = [
+        list(each.stages.order_by("position").values_list("output_artifact", flat=True)) for each in (own, usual)
+    ]
+    assert not set(outputs[0]) & set(outputs[1])
+    again = admin_client.get(f"{reverse('rounds:new')}?from={own.pk}").context["form"]
+    assert again["pipeline"].value() == "ours"
+
+
+def pipeline_hash(planned: Round) -> str:
+    pin = planned.read_plan().pipeline
+    assert pin is not None
+    return pin.hash
 
 
 def test_the_cost_is_shown_before_anything_is_planned(admin_client: Client) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -39,7 +38,7 @@ def requests_of(profile: str, folder: Path) -> list[str]:
     store = ArtifactStore(settings.artifacts_url)
     with (
         # The invented replies are in no document.
-        mock.patch("workers.generation.filters.grounding.Grounding.check", lambda *_: None),
+        mock.patch("workers.generation.filters.grounding.Grounding.check", return_value=None),
         # Of two equal questions the first is kept: which that is must not depend on who was quicker.
         mock.patch("workers.generation.engine.ROWS_PER_SLOT", 1),
         FakeTeacher(behaviour=the_same_to_the_same) as server,
@@ -64,8 +63,8 @@ def facts_of(requests: list[str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[dict[str, Any]]:
-    yield json.loads(RECORDED.read_text(encoding="utf-8"))
+def recorded() -> Any:
+    return json.loads(RECORDED.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -16,6 +16,7 @@ from tests.workers.generation.leaves import SENTINEL, all_leaves, freeform_leaf,
 from workers.artifacts import Artifact, ArtifactStore
 from workers.environment import shared_settings
 from workers.generation.run import Order, generate
+from workers.pipelines import pipeline
 from workers.specs import (
     DroppedSample,
     FunnelStep,
@@ -100,8 +101,10 @@ def test_every_leaf_gets_the_samples_that_were_wanted(tmp_path: Path, profile: s
         assert [message.role for message in sample.messages] == ["user", "assistant"]
         assert sample.metadata.origin == "generated"
         assert sample.metadata.seeds
-        assert sample.metadata.pipeline_hash
-    knowledge = [sample for sample in found if sample.metadata.pipeline == "knowledge"]
+        made_by = (sample.metadata.pipeline, sample.metadata.pipeline_version, sample.metadata.pipeline_hash)
+        assert made_by == ("lab", pipeline().content.version, pipeline().hash)
+    assert summary["pipeline"] == pipeline().facts
+    knowledge = [sample for sample in found if sample.metadata.leaf_path == knowledge_leaf().path]
     if profile != "generic-base":
         # A base model's long answers are put together from sentences that say them; the invented ones are in none.
         assert {sample.metadata.length for sample in knowledge} == {"short", "long"}

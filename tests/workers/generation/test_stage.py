@@ -21,6 +21,7 @@ from workers.environment import PROJECT, shared_settings
 from workers.generation.__main__ import InputProblem, planned_leaves
 from workers.generation.rows import Outcome
 from workers.generation.stage import run
+from workers.pipelines import pipeline
 from workers.recipes import recipe as named_recipe
 from workers.specs import (
     LeafPin,
@@ -32,7 +33,7 @@ from workers.specs import (
     StageSpec,
     TeacherReference,
 )
-from workers.stages import StageContext, StageFailure
+from workers.stages import StageContext, StageFailure, stage_finish
 
 SUBJECTS = ("rain on slate", "bread at dawn", "a lost glove", "the last tram", "an empty classroom", "frost", "salt")
 
@@ -236,6 +237,7 @@ def context_for(tmp_path: Path, url: str, told: list[Progress]) -> tuple[StageSp
         teacher=TeacherReference(source="endpoint", url=url, model=ModelReference(name="teacher")),
         student=ModelReference(name="bundled:smollm2-135m-instruct"),
         recipe=whole,
+        pipeline=pipeline().pin,
         random_seed=1,
         code_version="test",
     )
@@ -256,6 +258,12 @@ def test_the_stage_leaves_the_agreed_files_and_answers_with_its_counts(tmp_path:
     assert result["leaves"] == {"leaf-freeform": 6}
     assert set(result) >= {"dropped", "requests", "prompt_tokens", "completion_tokens", "seconds", "judge"}
     assert told[-1].done == 6
+    stage_finish(spec, context, result)
+    assert artifact.manifest()["spec"]["pipeline"] == {
+        "name": "lab",
+        "version": "1",
+        "hash": result["pipeline"]["hash"],
+    }
     # Small enough to be a message.
     assert len(json.dumps(result)) < 4000
 

@@ -1,7 +1,8 @@
 """Filters: small rules that need no model, each deciding on one ground whether a row may go on.
 
-A new filter is a class with ``name``, ``steps`` and ``check``, added to ``FILTERS``. Filters that judge a row by itself
-are first tried on the leaf's own seeds: one that would drop many of them does not fit the leaf and is set aside there.
+A new filter is a class with ``name``, ``steps`` and ``check``, added to ``all_filters`` and, with its numbers, to
+``workers.pipelines.shape``; a pipeline's file says where it looks. Filters that judge a row by itself are first tried
+on the leaf's own seeds: one that would drop many of them does not fit the leaf and is set aside there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from workers.generation.near_duplicates import NearDuplicates
-from workers.generation.rows import Dropped, Row, RowPlan, Step, user_text
+from workers.generation.rows import Dropped, Row, RowPlan, user_text
+from workers.pipelines.shape import AnswerBlock, ContextBlock, Filters, PipelineFile, QuestionBlock, Step
 from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
 
 # A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
@@ -68,8 +70,8 @@ class Filter(Protocol):
         """Raise Dropped for a row that may not go on."""
 
 
-def default_filters() -> tuple[Filter, ...]:
-    """All filters, the cheap ones first."""
+def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
+    """Every filter by name, with a pipeline's numbers; the cheap ones first."""
     from workers.generation.filters.confidence import Unsure
     from workers.generation.filters.contamination import Benchmark
     from workers.generation.filters.copies import CopiedPrompt
@@ -78,20 +80,32 @@ def default_filters() -> tuple[Filter, ...]:
     from workers.generation.filters.language import Language
     from workers.generation.filters.shape import CutOff, Form, Length, Refusal, Repetition
 
-    return (
+    of = numbers or Filters()
+    found: tuple[Filter, ...] = (
         CutOff(),
         Form(),
-        Length(),
+        Length(of.length),
         Unsure(),
-        Language(),
+        Language(of.language),
         Refusal(),
-        Repetition(),
-        CopiedPrompt(),
-        HeldOut(),
+        Repetition(of.repetition),
+        CopiedPrompt(of.copied_prompt),
+        HeldOut(of.held_out),
         Duplicate(),
         Benchmark(),
-        Grounding(),
+        Grounding(of.grounding),
     )
+    return {rule.name: rule for rule in found}
+
+
+def filters_of(content: PipelineFile, kind: LeafKind) -> dict[Step, tuple[Filter, ...]]:
+    """The filters that a pipeline names for each step of a kind of leaf, in its order."""
+    known = all_filters(content.filters)
+    return {
+        block.block: tuple(known[name] for name in block.filters)
+        for block in content.blocks(kind)
+        if isinstance(block, ContextBlock | QuestionBlock | AnswerBlock)
+    }
 
 
 def new_memory(
@@ -163,8 +177,6 @@ def seed_row(leaf: PlannedLeaf, seed: SeedPair) -> Row:
     return Row(
         leaf,
         plan,
-        "seed",
-        "",
         context=seed.context if grounded else None,
         source=seed.context or "",
         question=seed.question,

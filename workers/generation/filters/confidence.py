@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from workers.generation.filters import LeafMemory
-from workers.generation.rows import Dropped, Row, Step
+from workers.generation.rows import Dropped, Row
+from workers.pipelines.shape import Step
 
 
 class Unsure:

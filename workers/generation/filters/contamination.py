@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from workers.generation.filters import LeafMemory
 from workers.generation.near_duplicates import folded
-from workers.generation.rows import Dropped, Row, Step, user_text
+from workers.generation.rows import Dropped, Row, user_text
+from workers.pipelines.shape import Step
 
 # The length of a run of words that hardly occurs twice by chance (GPT-3's cleaning used 13; short items need less).
 RUN_WORDS = 9

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from workers.generation.filters import LeafMemory
 from workers.generation.filters.grounding import content_words, word_stem, word_stems
 from workers.generation.near_duplicates import folded, shingles, similarity
-from workers.generation.rows import Dropped, Row, Step
+from workers.generation.rows import Dropped, Row
+from workers.pipelines.shape import CopiedPromptNumbers, Step
 from workers.specs import LeafKind
 
 # Short answers may well be the same as an example's: a date, a class, yes.
 LEAST_WORDS = 6
-THRESHOLD = 0.85
 # A word in so many of the seeds' answers belongs to the form of an answer.
 FORM_SHARE = 0.3
 
@@ -25,6 +25,9 @@ class CopiedPrompt:
     steps: frozenset[Step] = frozenset({"context", "question", "answer"})
     alone = False
 
+    def __init__(self, numbers: CopiedPromptNumbers | None = None) -> None:
+        self.numbers = numbers or CopiedPromptNumbers()
+
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         text = {"context": row.context or "", "question": row.question, "answer": row.answer}[step]
         if len(text.split()) < LEAST_WORDS:
@@ -32,7 +35,7 @@ class CopiedPrompt:
         marks = shingles(text)
         for example in self._examples(row, step):
             score = similarity(marks, shingles(example))
-            if score >= THRESHOLD:
+            if score >= self.numbers.likeness:
                 raise Dropped(self.name, f"The {step} is copied from an example in the prompt.", score)
         task = folded(row.leaf.task_description)
         if step != "context" and len(task.split()) >= LEAST_WORDS and task in folded(text):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from workers.generation.filters import LeafMemory
-from workers.generation.rows import Dropped, Row, Step, user_text
-
-# What scores a release must not be taught in other words either.
-HELD_OUT_THRESHOLD = 0.7
+from workers.generation.rows import Dropped, Row, user_text
+from workers.pipelines.shape import HeldOutNumbers, Step
 
 
 class HeldOut:
-    """Too like a held-out seed: it would teach what is to be scored."""
+    """Too like a held-out seed: it would teach what is to be scored, if in other words."""
 
     name = "held_out"
     steps: frozenset[Step] = frozenset({"question"})
     alone = False
 
+    def __init__(self, numbers: HeldOutNumbers | None = None) -> None:
+        self.numbers = numbers or HeldOutNumbers()
+
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         score, name = memory.held_out.nearest(user_text(row.question, row.context))
-        if score >= memory.threshold(min(HELD_OUT_THRESHOLD, memory.recipe.near_duplicate_threshold)):
+        if score >= memory.threshold(min(self.numbers.likeness, memory.recipe.near_duplicate_threshold)):
             raise Dropped(self.name, f"It is too like {name}.", score)
 
 

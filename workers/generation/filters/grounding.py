@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from pathlib import Path
 
 from workers.generation.filters import LeafMemory
-from workers.generation.prompts import word_list
-from workers.generation.rows import Dropped, Row, Step
+from workers.generation.rows import Dropped, Row
+from workers.pipelines.shape import GroundingNumbers, Step
 from workers.specs import LeafKind
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -20,8 +22,12 @@ _NUMBER_WORDS = {word: str(value) for value, word in enumerate(_UNITS)} | {
 }
 # As words these are hardly ever meant as numbers.
 _VAGUE = frozenset({"zero", "one"})
-_COMMON = frozenset(word_list("common_words"))
-LEAST_SUPPORT = 0.5
+# English words that are no names and carry no content of their own, one a line.
+_COMMON = frozenset(
+    line.strip()
+    for line in Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").splitlines()
+    if line.strip() and not line.startswith("#")
+)
 # An answer of fewer content words than this is judged by its names and numbers only.
 LEAST_WORDS = 3
 
@@ -35,6 +41,9 @@ class Grounding:
     name = "grounding"
     steps: frozenset[Step] = frozenset({"question", "answer"})
     alone = True
+
+    def __init__(self, numbers: GroundingNumbers | None = None) -> None:
+        self.numbers = numbers or GroundingNumbers()
 
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         if not row.source or row.leaf.kind is LeafKind.FREEFORM:
@@ -51,7 +60,7 @@ class Grounding:
             support = supported_share(row.answer, known)
             if support is not None:
                 row.scores["support"] = support
-                if support < LEAST_SUPPORT:
+                if support < self.numbers.least_support:
                     raise Dropped(self.name, "Most of the answer's words are not in the document.", support)
 
     def _names_and_numbers(self, text: str, known: str, what: str) -> None:
@@ -104,9 +113,11 @@ def content_words(text: str) -> list[str]:
     return [word for word in words if word not in _COMMON and (len(word) > 2 or word.isdigit())]
 
 
-def word_stems(text: str) -> set[str]:
+# Examples and sources come again in row after row.
+@functools.lru_cache(maxsize=1024)
+def word_stems(text: str) -> frozenset[str]:
     """Stems of all words of a text."""
-    return {word_stem(_normal(token)) for token in _TOKEN.findall(text)}
+    return frozenset(word_stem(_normal(token)) for token in _TOKEN.findall(text))
 
 
 def _normal(token: str) -> str:

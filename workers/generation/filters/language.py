@@ -13,18 +13,14 @@ from functools import lru_cache
 
 from workers.generation.filters import LeafLanguage, LeafMemory
 from workers.generation.near_duplicates import folded
-from workers.generation.rows import Dropped, Row, Step
+from workers.generation.rows import Dropped, Row
+from workers.pipelines.shape import LanguageNumbers, Step
 
-# So many of a row's letters may be of a script that the leaf does not use: names and quotations are.
-MOST_FOREIGN_LETTERS = 0.2
 # A text of fewer words than this says too little about its language.
 LEAST_WORDS = 12
 # A leaf with fewer words of its own than this has no small words that could be relied on.
 LEAST_LEAF_WORDS = 150
 SMALL_WORDS = 40
-# Of ordinary prose about a third are its language's forty commonest words, of another language's next to none. Tables
-# and lists have few as well: a leaf whose seeds are such sets the filter aside.
-LEAST_SMALL_WORDS = 0.06
 
 
 @lru_cache(maxsize=65_536)
@@ -47,11 +43,19 @@ def leaf_language(texts: Iterable[str]) -> LeafLanguage:
 
 
 class Language:
-    """Letters of a script, or words of a language, that none of the leaf's own texts is written in."""
+    """Letters of a script, or words of a language, that none of the leaf's own texts is written in.
+
+    Some letters may be foreign: those of names and quotations are. Of ordinary prose about a third are its language's
+    forty commonest words, of another language's next to none. Tables and lists have few as well: a leaf whose seeds
+    are such sets the filter aside.
+    """
 
     name = "language"
     steps: frozenset[Step] = frozenset({"context", "question", "answer"})
     alone = True
+
+    def __init__(self, numbers: LanguageNumbers | None = None) -> None:
+        self.numbers = numbers or LanguageNumbers()
 
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         text = {"context": row.context or "", "question": row.question, "answer": row.answer}[step]
@@ -59,10 +63,10 @@ class Language:
         scripts = Counter(script for letter in text if (script := script_of(letter)))
         if scripts and known.scripts:
             foreign = sum(count for script, count in scripts.items() if script not in known.scripts) / scripts.total()
-            if foreign > MOST_FOREIGN_LETTERS:
+            if foreign > self.numbers.most_foreign_letters:
                 raise Dropped(self.name, f"The {step} is in a script that the leaf does not use.", foreign)
         words = [word for word in folded(text).split() if word.isalpha()]
         if len(words) >= LEAST_WORDS and known.small_words:
             small = sum(word in known.small_words for word in words) / len(words)
-            if small < LEAST_SMALL_WORDS:
+            if small < self.numbers.least_small_words:
                 raise Dropped(self.name, f"The {step} has hardly any of the leaf's common words.", small)

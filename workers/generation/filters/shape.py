@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from workers.generation.filters import LeafMemory
-from workers.generation.rows import Dropped, Row, Step
+from workers.generation.rows import Dropped, Row
+from workers.pipelines.shape import LengthNumbers, RepetitionNumbers, Step
 from workers.specs import LeafKind
 
 _LEAKED = re.compile(
@@ -23,8 +24,6 @@ _POINTING = re.compile(
     r"(?i)\b(?:the|this|that)\s+(?:above |given |following |previous )?"
     r"(?:text|passage|document|paragraph|excerpt|article|context)\b|\b(?:mentioned|described|stated) (?:above|here)\b"
 )
-WORDS_OF_A_QUESTION = (3, 60)
-WORDS_OF_AN_INSTRUCTION = (2, 250)
 
 
 class CutOff:
@@ -68,13 +67,16 @@ class Length:
     steps: frozenset[Step] = frozenset({"context", "question", "answer"})
     alone = True
 
+    def __init__(self, numbers: LengthNumbers | None = None) -> None:
+        self.numbers = numbers or LengthNumbers()
+
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         text = {"context": row.context or "", "question": row.question, "answer": row.answer}[step]
         words = len(text.split())
         knowledge = row.leaf.kind is LeafKind.KNOWLEDGE
         least, most = {
             "context": memory.context_words,
-            "question": WORDS_OF_A_QUESTION if knowledge else WORDS_OF_AN_INSTRUCTION,
+            "question": self.numbers.question_words if knowledge else self.numbers.instruction_words,
             "answer": (1, 10 * memory.recipe.max_answer_tokens),
         }[step]
         if not least <= words <= most:
@@ -99,7 +101,9 @@ class Repetition:
     name = "repetition"
     steps: frozenset[Step] = frozenset({"context", "question", "answer"})
     alone = True
-    least_distinct = 0.6
+
+    def __init__(self, numbers: RepetitionNumbers | None = None) -> None:
+        self.numbers = numbers or RepetitionNumbers()
 
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         text = {"context": row.context or "", "question": row.question, "answer": row.answer}[step]
@@ -107,7 +111,7 @@ class Repetition:
         runs = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
         if len(runs) >= 8:
             distinct = len(set(runs)) / len(runs)
-            if distinct < self.least_distinct:
+            if distinct < self.numbers.least_distinct:
                 raise Dropped(self.name, f"The {step} repeats itself.", distinct)
         if step == "answer" and row.answer.strip(" ?.!").lower() == row.question.strip(" ?.!").lower():
             raise Dropped(self.name, "The answer is the question again.")

@@ -12,6 +12,7 @@ from workers.generation.judges.choice import Choice
 from workers.generation.judges.likelihood import Likelihood
 from workers.generation.judges.written import Written
 from workers.generation.rows import Row
+from workers.pipelines.shape import PipelineFile
 from workers.specs import GenerationRecipe
 from workers.teacher.connection import Teacher
 
@@ -19,12 +20,12 @@ from workers.teacher.connection import Teacher
 class Judge(Protocol):
     """Higher is better.
 
-    ``highest_bound``: no row above it is dropped; None where any number may be. ``by_text``: whether its numbers were
-    read from what it wrote, because the server tells no probabilities (or because it is a judge that writes).
+    ``grades``: its numbers are the grades 1 to 3 of the pipeline's prompt. ``by_text``: whether they were read from
+    what it wrote, because the server tells no probabilities (or because it is a judge that writes).
     """
 
     name: str
-    highest_bound: float | None
+    grades: bool
     by_text: bool
 
     async def score(self, row: Row) -> float | None:
@@ -38,11 +39,11 @@ JUDGES: dict[str, type[Likelihood] | type[Choice] | type[Written]] = {
 }
 
 
-def judge_of(teacher: Teacher, recipe: GenerationRecipe) -> Judge | None:
+def judge_of(teacher: Teacher, recipe: GenerationRecipe, content: PipelineFile) -> Judge | None:
     """The judge that the teacher's profile names; none where it lives by probabilities and the server tells none."""
     name: str | None = teacher.profile.judge
     if name == Choice.name and recipe.judge_form == "written":
         name = Written.name
     if name is None or (name == Likelihood.name and not teacher.probabilities):
         return None
-    return JUDGES[name](teacher.client)
+    return JUDGES[name](teacher.client, content)

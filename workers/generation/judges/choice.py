@@ -1,14 +1,17 @@
 """A grade in one token: the choice is constrained and the score is the expectation over the choices' probabilities.
 
-The grades are the paper's (LAB, section 3.2): 1 wrong, 2 right but brief, 3 expert.
+The grades are the paper's (LAB, section 3.2): 1 wrong, 2 right but brief, 3 expert; their wording is the pipeline's.
 """
 
 from __future__ import annotations
 
 import math
+from string import Template
 
-from workers.generation.prompts import prompt
-from workers.generation.rows import Row, user_text
+from workers.generation.rows import Row
+from workers.pipelines import pipeline
+from workers.pipelines.shape import JudgeBlock, PipelineFile
+from workers.specs import LeafKind
 from workers.teacher.client import RequestRefused, TeacherClient
 
 GRADES = ("1", "2", "3")
@@ -18,17 +21,17 @@ class Choice:
     """The expected grade, 1 to 3. Where a server tells no probabilities, the grade that it wrote."""
 
     name = "choice"
-    # The paper keeps what is graded 2 or better.
-    highest_bound: float | None = 2.0
+    grades = True
 
-    def __init__(self, client: TeacherClient) -> None:
+    def __init__(self, client: TeacherClient, content: PipelineFile | None = None) -> None:
         self.client = client
+        self.content = content or pipeline().content
         self.by_text = False
 
     async def score(self, row: Row) -> float | None:
         try:
             reply = await self.client.chat(
-                (("user", grading_prompt(row)),), max_tokens=1, temperature=0.0, choices=GRADES
+                (("user", grading_prompt(row, self.content)),), max_tokens=1, temperature=0.0, choices=GRADES
             )
         except RequestRefused:
             return None
@@ -39,14 +42,22 @@ class Choice:
         return expected_grade(reply.first)
 
 
-def grading_prompt(row: Row, *, written: bool = False) -> str:
+def judge_block(content: PipelineFile, kind: LeafKind) -> JudgeBlock:
+    """The judge's block of a kind of leaf; the shipped pipeline's where there is none."""
+    blocks = (*content.blocks(kind), *pipeline().content.blocks(kind))
+    return next(block for block in blocks if isinstance(block, JudgeBlock))
+
+
+def grading_prompt(row: Row, content: PipelineFile, *, written: bool = False) -> str:
     """What a judge is asked about a row: against its text, or against the task where there is none."""
-    ending = prompt("judge_ending_written" if written else "judge_ending_token")
-    if row.source:
-        return prompt("chat_judge_source", source=row.source, question=row.question, answer=row.answer, ending=ending)
-    task = " ".join(row.leaf.task_description.split())
-    question = user_text(row.question, row.context)
-    return prompt("chat_judge_task", task=task, question=question, answer=row.answer, ending=ending)
+    block = judge_block(content, row.leaf.kind)
+    return Template(block.prompt).substitute(
+        task=" ".join(row.leaf.task_description.split()),
+        source=row.source,
+        question=row.question,
+        answer=row.answer,
+        ending=block.written_ending if written else block.token_ending,
+    )
 
 
 def expected_grade(first: dict[str, float]) -> float | None:

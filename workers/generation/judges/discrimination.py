@@ -16,12 +16,15 @@ from typing import Any
 
 from workers.generation.filters import seed_row
 from workers.generation.judges import Judge
+from workers.generation.judges.choice import judge_block
 from workers.generation.material import random_of
 from workers.generation.rows import Row
+from workers.pipelines import pipeline
+from workers.pipelines.shape import JudgeBlock
 from workers.specs import LeafKind, PlannedLeaf, SeedPair, Strict
 
-# A judge decides with at least this area, its 95 % interval above chance, and as many rows of each sort.
-LEAST_AREA = 0.75
+# A judge decides with at least so many rows of each sort, the area that the pipeline wants, and its 95 % interval
+# above chance.
 LEAST_ROWS = 6
 
 
@@ -67,9 +70,20 @@ def known_rows(
 
 
 async def discrimination(
-    judge: Judge, leaves: Sequence[PlannedLeaf], kind: LeafKind, *, random_seed: int, most_seeds: int = 24
+    judge: Judge,
+    leaves: Sequence[PlannedLeaf],
+    kind: LeafKind,
+    *,
+    random_seed: int,
+    most_seeds: int = 24,
+    block: JudgeBlock | None = None,
 ) -> Discrimination:
-    """Ask the judge about the known rows of one kind of leaf."""
+    """Ask the judge about the known rows of one kind of leaf.
+
+    Args:
+        block: the pipeline's, with the bounds; the shipped one where it is left out.
+    """
+    block = block or judge_block(pipeline().content, kind)
     right, wrong = known_rows(leaves, kind, random_seed=random_seed, most_seeds=most_seeds)
     facts: dict[str, Any] = {"judge": judge.name, "kind": kind, "right": len(right), "wrong": len(wrong)}
     if min(len(right), len(wrong)) < LEAST_ROWS:
@@ -88,13 +102,14 @@ async def discrimination(
     of_right, of_wrong = found[: len(right)], found[len(right) :]
     area, low, high = area_under_curve(of_right, of_wrong)
     bound = best_bound(of_right, of_wrong)
-    if judge.highest_bound is not None:
-        bound = min(bound, judge.highest_bound)
-    decides = area >= LEAST_AREA and low > 0.5
+    if judge.grades:
+        bound = min(bound, block.keep_from)
+    decides = area >= block.least_area and low > 0.5
     reason = (
         "It tells right rows from wrong ones well enough to decide."
         if decides
-        else f"It does not tell right rows from wrong ones well enough ({LEAST_AREA} is wanted), so it decides nothing."
+        else f"It does not tell right rows from wrong ones well enough ({block.least_area:g} is wanted), "
+        "so it decides nothing."
     )
     return Discrimination(
         **facts,
@@ -144,8 +159,7 @@ def _with_answer(row: Row, answer: str) -> Row:
     return Row(
         row.leaf,
         row.plan,
-        row.pipeline,
-        row.pipeline_hash,
+        row.made_by,
         context=row.context,
         source=row.source,
         question=row.question,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers.generation.rows import Row
+from workers.pipelines.shape import PipelineFile
 from workers.teacher.client import RequestRefused, TeacherClient
 
 
@@ -13,10 +14,10 @@ class Likelihood:
     """
 
     name = "likelihood"
-    highest_bound: float | None = None
+    grades = False
     by_text = False
 
-    def __init__(self, client: TeacherClient) -> None:
+    def __init__(self, client: TeacherClient, _content: PipelineFile | None = None) -> None:
         self.client = client
 
     async def score(self, row: Row) -> float | None:

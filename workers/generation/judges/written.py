@@ -6,6 +6,8 @@ import re
 
 from workers.generation.judges.choice import GRADES, grading_prompt
 from workers.generation.rows import Row
+from workers.pipelines import pipeline
+from workers.pipelines.shape import PipelineFile
 from workers.teacher.client import RequestRefused, TeacherClient
 
 # Room for a reason of a few sentences and the grade.
@@ -17,16 +19,17 @@ class Written:
     """The grade, 1 to 3, that stands at the end of a written judgement."""
 
     name = "written"
-    highest_bound: float | None = 2.0
+    grades = True
     by_text = True
 
-    def __init__(self, client: TeacherClient) -> None:
+    def __init__(self, client: TeacherClient, content: PipelineFile | None = None) -> None:
         self.client = client
+        self.content = content or pipeline().content
 
     async def score(self, row: Row) -> float | None:
         try:
             reply = await self.client.chat(
-                (("user", grading_prompt(row, written=True)),), max_tokens=REASON_TOKENS, temperature=0.0
+                (("user", grading_prompt(row, self.content, written=True)),), max_tokens=REASON_TOKENS, temperature=0.0
             )
         except RequestRefused:
             return None

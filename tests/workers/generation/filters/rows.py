@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.workers.generation.leaves import recipe
 from workers.generation.filters import Filter, LeafMemory, held_out_index, new_memory
-from workers.generation.rows import Dropped, ExampleGroup, Row, RowPlan, Step
+from workers.generation.rows import Dropped, ExampleGroup, Row, RowPlan
+from workers.pipelines.shape import Step
 from workers.specs import PlannedLeaf
 
 
@@ -14,7 +15,7 @@ def a_row(leaf: PlannedLeaf, **values: Any) -> Row:
     """A row that was shown the leaf's first two seeds."""
     examples = tuple(ExampleGroup(seed.context, (seed,)) for seed in leaf.seeds[:2])
     plan = RowPlan(0, 0, examples, None, (), "", "", "precise", "short", 0)
-    return Row(leaf, plan, "test", "hash", **values)
+    return Row(leaf, plan, **values)
 
 
 def memory_of(leaf: PlannedLeaf, **values: Any) -> LeafMemory:

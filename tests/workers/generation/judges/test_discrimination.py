@@ -25,7 +25,7 @@ class Stub:
     """A judge that answers by a rule."""
 
     name = "stub"
-    highest_bound: float | None = None
+    grades = False
     by_text = False
 
     def __init__(self, rule: Callable[[Row], float | None]) -> None:
@@ -35,9 +35,9 @@ class Stub:
         return self.rule(row)
 
 
-def judged(rule: Callable[[Row], float | None], bound: float | None = None) -> Discrimination:
+def judged(rule: Callable[[Row], float | None], *, grades: bool = False) -> Discrimination:
     judge = Stub(rule)
-    judge.highest_bound = bound
+    judge.grades = grades
     return asyncio.run(discrimination(judge, [knowledge_leaf()], LeafKind.KNOWLEDGE, random_seed=1))
 
 
@@ -97,7 +97,7 @@ def test_judgements_that_cannot_be_read_are_counted() -> None:
 
 
 def test_a_grade_that_is_good_enough_is_never_dropped() -> None:
-    assert judged(lambda row: 2.9 if right(row) else 2.5, bound=2.0).bound == 2.0
+    assert judged(lambda row: 2.9 if right(row) else 2.5, grades=True).bound == 2.0
 
 
 def test_too_few_seeds_are_said() -> None:
