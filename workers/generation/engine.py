@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +26,14 @@ from workers.generation.material import Material, plans_of
 from workers.generation.parts import Parts, Spent
 from workers.generation.rows import Dropped, MadeBy, Outcome, Row, RowPlan
 from workers.pipelines import KINDS, Pipeline
-from workers.pipelines.shape import Step
+from workers.pipelines.shape import AUXILIARY, Step
 from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress, StageProblem
 from workers.teacher.client import TeacherClient, TeacherProblem
 
 WRITE_SECONDS = 1.0
-# More rows than requests are under way, so that a row between two requests leaves no slot empty.
-ROWS_PER_SLOT = 1.25
+# More rows than requests are under way, so that a row between two requests leaves no slot empty. Twice as many: answers
+# that were asked for together come together, and then for each of them another request must be waiting already.
+ROWS_PER_SLOT = 2.0
 FEWEST_ATTEMPTS = 4
 # A server that has refused so many rows and answered none will not answer the next ones either.
 MOST_REFUSED = 12
@@ -64,8 +66,11 @@ class LeafState:
         """Whether more rows are needed than those under way will probably give."""
         if self.kept >= self.wanted or self.exhausted or self.asked >= self.most:
             return False
-        rate = max((self.kept + 1) / (self.decided + 1), 0.1)
-        return self.kept + len(self.tasks) * min(rate, 1.0) < self.wanted
+        # Rows under way count as good ones: what is dropped is dropped early, so of the first that are decided most
+        # are bad, and by them alone many more rows would be begun than are needed, to be thrown away in the end.
+        under_way = max(len(self.tasks), 1)
+        rate = (self.kept + under_way) / (self.decided + under_way)
+        return self.kept + len(self.tasks) * rate < self.wanted
 
     def count(self, outcome: Outcome) -> None:
         self.decided += 1
@@ -85,6 +90,7 @@ class LeafState:
                 FunnelStep(
                     leaf_id=self.material.leaf.leaf_id,
                     step=step,
+                    task=step if step in AUXILIARY else "",
                     given=counts.total(),
                     kept=counts["kept"],
                     dropped=dropped,
@@ -155,7 +161,8 @@ class Engine:
         self._verdicts: dict[LeafKind, asyncio.Task[Discrimination]] = {}
         self._buffer: list[Outcome] = []
         self._written = Spent()
-        self._changed = asyncio.Condition()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Future[None]
         self._first = 0
         self._begun = 0.0
         # Rows that the server refused before it has answered any; None once it has.
@@ -210,47 +217,53 @@ class Engine:
         """
         self._begun = time.monotonic()
         self._report()
+        self._ended = asyncio.get_running_loop().create_future()
+        writing = asyncio.create_task(self._write_regularly())
         try:
-            async with asyncio.TaskGroup() as group:
-                writing = group.create_task(self._write_regularly())
-                rows = [group.create_task(self._take_rows()) for _ in range(self.rows_at_once)]
-                await asyncio.wait(rows)
-                self._let_in_refused()
-                writing.cancel()
-        except BaseExceptionGroup as several:
-            # One cause stops all rows; it is the one to tell.
-            raise several.exceptions[0] from several
+            self._fill()
+            await asyncio.wait({self._ended, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._ended.done():
+                await writing  # it ends by an error only, which is the one to tell
+            await self._ended
+            self._let_in_refused()
         finally:
-            for verdict in self._verdicts.values():
-                verdict.cancel()
+            self._ended.cancel()
+            tasks = [writing, *self._under_way, *self._verdicts.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._write()
             self._report()
 
-    async def _take_rows(self) -> None:
-        while True:
-            async with self._changed:
-                while (chosen := self._next_row()) is None:
-                    if all(state.finished for state in self.states[self._first :]):
-                        self._changed.notify_all()
-                        return
-                    await self._changed.wait()
+    def _fill(self) -> None:
+        """Begin rows while there are places and leaves that need them; the end is when none is under way any more.
+
+        Called once for each row that ends, not by rows that wait: of thousands under way each costs the same.
+        """
+        while len(self._under_way) < self.rows_at_once and (chosen := self._next_row()) is not None:
             state, plan = chosen
-            # A task of its own: rows that are no longer needed are cancelled without ending this loop.
+            # A task of its own: rows that are no longer needed are cancelled one by one.
             task = asyncio.create_task(self._make(state, plan))
             state.tasks.add(task)
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                task.cancel()
-                await asyncio.wait({task})
-                raise
-            finally:
-                state.tasks.discard(task)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+            self._under_way.add(task)
+            task.add_done_callback(functools.partial(self._row_ended, state))
+        if not self._under_way and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _row_ended(self, state: LeafState, task: asyncio.Task[None]) -> None:
+        state.tasks.discard(task)
+        self._under_way.discard(task)
+        problem = None if task.cancelled() else task.exception()
+        if self._ended.done():
+            return
+        try:
+            if problem is not None:
+                raise problem
             self._let_go(state)
-            async with self._changed:
-                self._changed.notify_all()
+            self._fill()
+        except BaseException as error:  # noqa: BLE001  # told by `run`, which waits for it
+            # One cause stops all rows; the first is the one to tell.
+            self._ended.set_exception(error)
 
     def _next_row(self) -> tuple[LeafState, RowPlan] | None:
         while self._first < len(self.states) and self.states[self._first].finished:
@@ -267,19 +280,23 @@ class Engine:
     def _next_plan(self, state: LeafState) -> RowPlan | None:
         """The next row that was not done before; None where it was, or where the leaf has nothing to show."""
         if state.plans is None:
-            state.plans = plans_of(
-                state.material,
-                random_seed=self.random_seed,
-                contexts_shown=self.contexts_shown,
-                examples_shown=self.examples_shown,
-                content=self.content,
-            )
+            state.plans = self.plans(state.material)
         plan = next(state.plans, None)
         if plan is None:
             state.exhausted = True
             return None
         state.asked += 1
         return None if plan.index in state.done else plan
+
+    def plans(self, material: Material) -> Iterator[RowPlan]:
+        """The rows of a leaf from the first."""
+        return plans_of(
+            material,
+            random_seed=self.random_seed,
+            contexts_shown=self.contexts_shown,
+            examples_shown=self.examples_shown,
+            content=self.content,
+        )
 
     async def _make(self, state: LeafState, plan: RowPlan) -> None:
         leaf = state.material.leaf
@@ -294,7 +311,7 @@ class Engine:
         )
         base: dict[str, Any] = {"leaf_id": leaf.leaf_id, "index": plan.index}
         try:
-            await make_row(making, self.content.blocks(leaf.kind))
+            await make_row(making, self.content.blocks_of(leaf.kind, plan.task))
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)
