@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from taxonomy_app.contributions.models import ANSWERABLE, Revision, State, Submission
-from taxonomy_app.contributions.word_index import word_index, words_of
+from taxonomy_app.contributions.word_index import alike_in_taxonomy, words_of
 from taxonomy_app.tree.models import Seed
 from taxonomy_repo.leaf import Leaf, SeedExample, read_leaf
 
@@ -48,8 +48,8 @@ def alike_seeds(submission: Submission) -> list[AlikeSeed]:
 
 
 def _in_taxonomy(submission: Submission, own: Sequence[_Asked]) -> Iterator[AlikeSeed]:
-    index = word_index()
-    hits = [(pk, share, number, question) for number, question, words in own for pk, share in index.alike(words, ALIKE)]
+    found = alike_in_taxonomy([words for *_, words in own], ALIKE)
+    hits = [(pk, share, *asked[:2]) for asked, seeds in zip(own, found, strict=True) for pk, share in seeds]
     # Enough of the best, because those of the leaf itself are left out.
     hits = sorted(hits, key=lambda hit: (-hit[1], hit[2]))[: 10 * MOST_SHOWN]
     rows = Seed.objects.filter(pk__in={pk for pk, *_ in hits}, leaf__removed_at__isnull=True)
