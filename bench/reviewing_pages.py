@@ -5,33 +5,21 @@ without the network), the same number of queries at both sizes, and a median of 
 
 Each size has as many leaves as submissions in its index, five seeds a leaf, and runs in a process of its own; the two
 are asked in turn, so that what else the machine does meets both. A hundred leaves and the submissions that are opened
-have real files; the other rows are made for the lists. SQLite, as the installation on one machine has it.
+have real files; the other rows are made for the lists. SQLite in any case, PostgreSQL where
+SEEDBED_TEST_DATABASE_URL names a server.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import random
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))
+import pagetimes
+from pagetimes import SIZES
 
-LIMIT_MS = 50.0
-LIMIT_RATIO = 1.2
-SIZES = {"full": 10_000, "tenth": 1_000}
 SEEDS_A_LEAF = 5
 OPENED = 100
 AUTHORS = 40
@@ -183,8 +171,8 @@ def _leaf(number: int) -> Any:
     )
 
 
-def pages(samples: int) -> dict[str, tuple[str, list[str]]]:
-    """Page → who asks, and as many addresses of it as there are samples."""
+def pages(size: str, samples: int) -> pagetimes.Pages:
+    """The pages of a reviewer, and those of an author."""
     from django.urls import reverse
 
     from taxonomy_app.contributions.models import Submission
@@ -206,146 +194,7 @@ def pages(samples: int) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-def serve(size: str, samples: int) -> None:
-    """One size: make it, then answer each line (``page number``) of the input with what the request took."""
-    import django
-
-    django.setup()
-    from django.conf import settings
-    from django.core.management import call_command
-    from django.db import connection
-    from django.test import Client
-
-    # Static files keep their own names: nothing is collected for this run.
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-    call_command("migrate", verbosity=0)
-    fill(size)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    from taxonomy_app.people.models import User
-
-    clients = {name: Client() for name in ("reader", "author0")}
-    for name, client in clients.items():
-        client.force_login(User.objects.get(username=name))
-    addresses = pages(samples)
-    print(json.dumps(list(addresses)), flush=True)
-    queries = 0
-
-    def count(execute: Callable[..., Any], *arguments: Any) -> Any:
-        nonlocal queries
-        queries += 1
-        return execute(*arguments)
-
-    with connection.execute_wrapper(count):
-        for line in sys.stdin:
-            page, number = json.loads(line)
-            person, list_of = addresses[page]
-            queries = 0
-            connection.close()  # as in life: a request opens its own (CONN_MAX_AGE is 0)
-            started = time.perf_counter()
-            answer = clients[person].get(list_of[number])
-            took = time.perf_counter() - started
-            if answer.status_code != 200:
-                raise SystemExit(f"{list_of[number]} answered {answer.status_code}.")
-            print(json.dumps([took * 1000, queries]), flush=True)
-
-
-@contextmanager
-def server(size: str, samples: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("SEEDBED_")}
-    environ |= {"DJANGO_SETTINGS_MODULE": "taxonomy_app.settings", "SEEDBED_VAR": str(folder / size)}
-    # The name by which Django's test client asks.
-    environ |= {"SEEDBED_HOSTS": "testserver", "SEEDBED_LOG_LEVEL": "ERROR"}
-    command = [sys.executable, __file__, "--serve", size, "--samples", str(samples)]
-    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(timeout=60)
-
-
-def _answer(process: subprocess.Popen[str]) -> Any:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise SystemExit("The process that answers the requests has ended.")
-    return json.loads(line)
-
-
-def _ask(process: subprocess.Popen[str], page: str, number: int) -> tuple[float, int]:
-    assert process.stdin is not None
-    process.stdin.write(json.dumps([page, number]) + "\n")
-    process.stdin.flush()
-    took, queries = _answer(process)
-    return took, queries
-
-
-def measured(samples: int) -> dict[str, Any]:
-    """Each page at both sizes, in turn."""
-    with (
-        tempfile.TemporaryDirectory(prefix="seedbed-bench-") as folder,
-        server("full", samples, Path(folder)) as full,
-        server("tenth", samples, Path(folder)) as tenth,
-    ):
-        names = _answer(full)
-        _answer(tenth)
-        both = {"full": full, "tenth": tenth}
-        results: dict[str, Any] = {}
-        for page in names:
-            for process in both.values():
-                _ask(process, page, 0)  # templates are parsed once
-            taken: dict[str, list[tuple[float, int]]] = {"full": [], "tenth": []}
-            for number in range(samples):
-                for size in ("full", "tenth") if number % 2 else ("tenth", "full"):
-                    taken[size].append(_ask(both[size], page, number))
-            results[page] = _summary(taken)
-    return results
-
-
-def _summary(taken: dict[str, list[tuple[float, int]]]) -> dict[str, Any]:
-    clock = {size: sorted(took for took, _ in rows) for size, rows in taken.items()}
-    medians = {size: statistics.median(times) for size, times in clock.items()}
-    p95 = clock["full"][max(int(0.95 * len(clock["full"])) - 1, 0)]
-    queries = {size: max(count for _, count in rows) for size, rows in taken.items()}
-    ratio = medians["full"] / medians["tenth"]
-    return {
-        "p95_ms": round(p95, 1),
-        "median_ms": round(medians["full"], 1),
-        "tenth_median_ms": round(medians["tenth"], 1),
-        "ratio": round(ratio, 2),
-        "queries": queries["full"],
-        "tenth_queries": queries["tenth"],
-        "ok": p95 <= LIMIT_MS and ratio <= LIMIT_RATIO and queries["full"] <= queries["tenth"],
-    }
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--serve", choices=SIZES, help=argparse.SUPPRESS)
-    parser.add_argument("--samples", type=int, default=60, help="requests for each page and size")
-    options = parser.parse_args()
-    if options.serve:
-        serve(options.serve, options.samples)
-        return 0
-    load = round(os.getloadavg()[1], 1)
-    results = measured(options.samples)
-    told = {
-        "benchmark": "reviewing_pages",
-        "submissions": SIZES["full"],
-        "leaves": SIZES["full"],
-        "seeds": SIZES["full"] * SEEDS_A_LEAF,
-        "limit_ms": LIMIT_MS,
-        "limit_ratio": LIMIT_RATIO,
-        "load_before": load,
-        "pages": results,
-        "ok": all(page["ok"] for page in results.values()),
-    }
-    print(json.dumps(told))
-    return 0 if told["ok"] else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    count = SIZES["full"]
+    facts = {"submissions": count, "leaves": count, "seeds": count * SEEDS_A_LEAF}
+    sys.exit(pagetimes.main(__file__, __doc__, facts, fill, pages))

@@ -41,6 +41,8 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 STEADY_SECONDS = 30.0
 MOST_QUICK_ENDS = 5
 STOP_SECONDS = 15.0
+# Of the usual number; each takes about 150 MB.
+MOST_WEB_PROCESSES = 4
 LEAST_FREE_BYTES = 2_000_000_000
 
 
@@ -63,6 +65,21 @@ def read_port(name: str, default: int) -> int:
     value = read_number(name, default, least=1)
     if value > 65_535 or value != int(value):
         raise EnvironmentProblem(f"{name} is {value:g}: write a port, a whole number from 1 to 65535.")
+    return int(value)
+
+
+def read_web_processes() -> int:
+    """How many processes answer pages: one for each core that this process may use, at most four, if not set.
+
+    A page is rendered by one core (Python's lock), so one process leaves the others idle.
+
+    Raises:
+        EnvironmentProblem: it is no whole number from 1 to 64.
+    """
+    usual = min(len(os.sched_getaffinity(0)), MOST_WEB_PROCESSES)
+    value = read_number("SEEDBED_WEB_PROCESSES", usual, least=1)
+    if value > 64 or value != int(value):
+        raise EnvironmentProblem(f"SEEDBED_WEB_PROCESSES is {value:g}: write a whole number from 1 to 64.")
     return int(value)
 
 
@@ -115,6 +132,7 @@ class Supervisor:
         self.settings: SharedSettings = shared_settings()
         self.say = say
         self.port = read_port("SEEDBED_PORT", 8000)
+        self.web_processes = read_web_processes()
         self.host = read_text("SEEDBED_ADDRESS", "127.0.0.1") or "127.0.0.1"
         self.children: list[Child] = []
         self._lock: IO[str] | None = None
@@ -142,10 +160,16 @@ class Supervisor:
             self._wait("redis", self._redis_answers, 20.0)
         python = sys.executable
         web = [python, "-m", "uvicorn", "taxonomy_app.asgi:application", "--host", self.host, "--port", str(self.port)]
+        # A process that a busy machine lets wait is not taken for dead.
+        web += ["--workers", str(self.web_processes), "--timeout-worker-healthcheck", "30"]
         web += ["--no-access-log", "--lifespan", "off", "--no-server-header"]
         self._add("web", web, environ)
-        worker = [python, "-m", "celery", "-A", "taxonomy_app", "worker", "-Q", "default", "-c", "1"]
-        self._add("worker-default", [*worker, "-n", "default@%h", "--without-gossip", "--without-mingle"], environ)
+        worker = [python, "-m", "celery", "-A", "taxonomy_app", "worker", "-c", "1"]
+        worker += ["--without-gossip", "--without-mingle"]
+        self._add("worker-default", [*worker, "-Q", "default", "-n", "default@%h"], environ)
+        # A large import's memory is given back at its end (kB): the process that had it is replaced.
+        transfers = [*worker, "-Q", "transfers", "-n", "transfers@%h", "--max-memory-per-child", "300000"]
+        self._add("worker-transfers", transfers, environ)
         gpu = [
             python,
             "-m",
@@ -164,6 +188,19 @@ class Supervisor:
         (self.settings.var / "run" / "beat.pid").unlink(missing_ok=True)  # we hold the lock: no other beat can run
         self._add("beat", beat, environ)
         self._wait("web", self.site_answers, 60.0)
+
+    def check_free(self) -> None:
+        """Whether :meth:`start` could begin now: nothing is started, nothing stays claimed.
+
+        Raises:
+            RunProblem: another supervisor runs, the port is taken, or the disk is full.
+        """
+        try:
+            self._claim()
+            self._check_port()
+            self._check_disk()
+        finally:
+            self.stop()
 
     def watch(self) -> None:
         """One look at every child: start again what ended. Raises RunProblem for one that ends again and again."""
@@ -334,8 +371,11 @@ def _interrupt(*_: object) -> None:
 
 
 def main() -> int:
-    """``make run``: everything up, and the address, until Ctrl-C."""
+    """``make run``: everything up, and the address, until Ctrl-C. With ``--free``: only whether that could begin."""
     try:
+        if sys.argv[1:] == ["--free"]:
+            Supervisor().check_free()
+            return 0
         with Supervisor() as supervisor:
             print(
                 f"\nSeedbed runs at {supervisor.address} (Ctrl-C stops it; logs in {supervisor.settings.var / 'log'})."

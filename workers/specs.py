@@ -320,7 +320,8 @@ class StageSpec(Strict):
     """One attempt at one stage, as it is sent to a GPU worker.
 
     ``plan`` is an artifact with ``plan.json`` (RoundPlan) and ``leaves.jsonl`` (PlannedLeaf, one a line).
-    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``);
+    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``,
+    of earlier rounds ``samples:<n>`` and ``earlier:<n>``);
     ``output`` is the artifact to make, the same for every attempt, so that a new attempt resumes from its parts.
     """
 
@@ -436,10 +437,15 @@ class RowVerdicts(Strict):
 
 
 class FunnelStep(Strict):
-    """How many rows of one leaf a step was given, kept and dropped (given = kept + sum of dropped)."""
+    """How many rows of one leaf a step was given, kept and dropped (given = kept + sum of dropped).
+
+    ``task``: empty for questions with their answers, whose steps follow one another; else the task about whole
+    passages of which this is the only step.
+    """
 
     leaf_id: str
     step: str
+    task: str = ""
     given: int
     kept: int
     dropped: dict[str, int] = {}

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from taxonomy_app.contributions.models import Revision, State, Submission
-from taxonomy_app.contributions.word_index import word_index, words_of
+from taxonomy_app.contributions.models import ANSWERABLE, Revision, State, Submission
+from taxonomy_app.contributions.word_index import alike_in_taxonomy, words_of
 from taxonomy_app.tree.models import Seed
 from taxonomy_repo.leaf import Leaf, SeedExample, read_leaf
 
@@ -48,8 +48,8 @@ def alike_seeds(submission: Submission) -> list[AlikeSeed]:
 
 
 def _in_taxonomy(submission: Submission, own: Sequence[_Asked]) -> Iterator[AlikeSeed]:
-    index = word_index()
-    hits = [(pk, share, number, question) for number, question, words in own for pk, share in index.alike(words, ALIKE)]
+    found = alike_in_taxonomy([words for *_, words in own], ALIKE)
+    hits = [(pk, share, *asked[:2]) for asked, seeds in zip(own, found, strict=True) for pk, share in seeds]
     # Enough of the best, because those of the leaf itself are left out.
     hits = sorted(hits, key=lambda hit: (-hit[1], hit[2]))[: 10 * MOST_SHOWN]
     rows = Seed.objects.filter(pk__in={pk for pk, *_ in hits}, leaf__removed_at__isnull=True)
@@ -81,7 +81,8 @@ def _numbered(leaf: Leaf) -> Iterator[tuple[int, SeedExample]]:
 
 def _waiting(submission: Submission) -> Iterator[tuple[str, frozenset[str], str, int]]:
     """Questions of other open submissions with their words, their place and whose they are."""
-    waiting = Submission.objects.filter(state__in=(State.SUBMITTED, State.APPROVED)).exclude(pk=submission.pk)
+    # What was handed back to its author comes again.
+    waiting = Submission.objects.filter(state__in=(*ANSWERABLE, State.APPROVED)).exclude(pk=submission.pk)
     numbers = dict(waiting.order_by("-submitted_at").values_list("pk", "revision_number")[:MOST_SUBMISSIONS])
     revisions = Revision.objects.filter(submission__in=list(numbers))
     for owner, number, qna, path in revisions.values_list("submission_id", "number", "qna", "path"):

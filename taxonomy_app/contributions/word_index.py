@@ -1,14 +1,17 @@
-"""Which seeds of the taxonomy share how many words with a question: an inverted index in memory, made once for each
-state of the taxonomy's index and process. About 12 bytes a word of a question; 50,000 seeds take a second to make.
+"""Which seeds of the taxonomy share how many words with a question: an inverted index in memory, kept by each process.
+
+Made once, about 12 bytes a word of a question; 50,000 seeds take a second. After a change of the taxonomy new seeds
+alone are read: those of a leaf are written anew with it, under numbers that were never used before.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from django.db.models import Count, Max
@@ -17,6 +20,8 @@ from taxonomy_app.tree.models import IndexState, Seed
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _LONGEST_CONTEXT = 2_000
+# Each part is asked by itself, so those that commits added are made one when they are so many.
+_MOST_PARTS = 16
 
 
 def words_of(question: str, context: str | None) -> frozenset[str]:
@@ -41,6 +46,9 @@ class WordIndex:
         self._keys, self._sizes = np.array(keys, dtype=np.int64), np.array(sizes, dtype=np.int64)
         self._places = {word: np.frombuffer(found, dtype=np.dtype("l")) for word, found in places.items()}
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def alike(self, words: frozenset[str], least: float) -> Iterator[tuple[int, float]]:
         """Seeds whose words and ``words`` agree by at least ``least`` (Jaccard, above 0…1), with how much."""
         found = [self._places[word] for word in words if word in self._places]
@@ -52,17 +60,58 @@ class WordIndex:
             yield int(self._keys[at]), float(share[at])
 
 
-def word_index() -> WordIndex:
-    """The index of all seeds in the taxonomy now, made where the one in memory is of an earlier state."""
+@dataclass
+class _Held:
+    """What this process has: the taxonomy's state that it was last held against, and the parts, oldest first."""
+
+    commit: str | None = None
+    extent: tuple[int, int] = (0, 0)
+    parts: list[WordIndex] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)  # each part has the seeds beyond this primary key
+
+
+_held = _Held()
+_lock = threading.Lock()
+
+
+def alike_in_taxonomy(questions: Sequence[frozenset[str]], least: float) -> list[list[tuple[int, float]]]:
+    """For the words of each question the seeds of the taxonomy (primary keys) that agree by at least ``least``, with
+    how much. Two queries where nothing has changed.
+
+    Some may have left the taxonomy since they were read; whoever shows them reads their rows anyway.
+    """
+    parts = _parts()
+    return [[hit for part in parts for hit in part.alike(words, least)] for words in questions]
+
+
+def _parts() -> list[WordIndex]:
+    """The index as the taxonomy is now."""
     commit = IndexState.objects.values_list("commit", flat=True).first()
-    extent = Seed.objects.aggregate(last=Max("pk"), count=Count("pk"))
-    return _index_of(commit, extent["last"], extent["count"])
+    found = Seed.objects.aggregate(last=Max("pk"), count=Count("pk"))
+    extent = (found["last"] or 0, found["count"])
+    with _lock:
+        if (commit, extent) != (_held.commit, _held.extent):
+            _bring_up_to(extent)
+            _held.commit, _held.extent = commit, extent
+        return list(_held.parts)
 
 
-@lru_cache(maxsize=1)
-def _index_of(commit: str | None, last: int | None, count: int) -> WordIndex:
-    """The index for a state of the taxonomy's rows, which the arguments name."""
-    rows = Seed.objects.filter(leaf__removed_at__isnull=True).order_by()
+def _bring_up_to(extent: tuple[int, int]) -> None:
+    last, count = extent
+    known = _held.extent[0]
+    # Another database, or one whose seeds were mostly written anew: what is held is of no more use.
+    if last < known or 2 * count < sum(map(len, _held.parts)):
+        _held.parts, _held.begins, known = [], [], 0
+    if len(_held.parts) >= _MOST_PARTS:
+        known = _held.begins[1]
+        del _held.parts[1:], _held.begins[1:]
+    if last > known:
+        _held.parts.append(_read(known))
+        _held.begins.append(known)
+
+
+def _read(beyond: int) -> WordIndex:
+    rows = Seed.objects.filter(pk__gt=beyond, leaf__removed_at__isnull=True).order_by()
     seeds = rows.values_list("pk", "question", "context", "leaf__kind").iterator(chunk_size=2_000)
     # Contexts count for skills that come with a text; a passage of knowledge is not part of the question.
     return WordIndex(

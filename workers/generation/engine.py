@@ -18,6 +18,7 @@ from typing import Any
 
 from workers.generation.asking import REFUSED, Style
 from workers.generation.blocks import Making, make_row
+from workers.generation.earlier import EarlierSamples
 from workers.generation.filters import Filter, LeafMemory, filters_of, held_out_index, new_memory
 from workers.generation.judges import Judge
 from workers.generation.judges.choice import judge_block
@@ -26,7 +27,7 @@ from workers.generation.material import Material, plans_of
 from workers.generation.parts import Parts, Spent
 from workers.generation.rows import Dropped, MadeBy, Outcome, Row, RowPlan
 from workers.pipelines import KINDS, Pipeline
-from workers.pipelines.shape import Step
+from workers.pipelines.shape import AUXILIARY, Step
 from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress, StageProblem
 from workers.teacher.client import TeacherClient, TeacherProblem
 
@@ -81,15 +82,18 @@ class LeafState:
             self.funnel.setdefault(outcome.at, collections.Counter())[outcome.dropped.filter] += 1
 
     def steps(self, names: Sequence[Step]) -> list[FunnelStep]:
-        """Given, kept and dropped of every step."""
+        """Given, kept and dropped of every step; of tasks about passages only where one was asked."""
         found = []
         for step in names:
             counts = self.funnel.get(step, collections.Counter())
+            if step in AUXILIARY and not counts:
+                continue  # a task that this leaf or this teacher has not
             dropped = {name: counts[name] for name in sorted(counts) if name != "kept"}
             found.append(
                 FunnelStep(
                     leaf_id=self.material.leaf.leaf_id,
                     step=step,
+                    task=step if step in AUXILIARY else "",
                     given=counts.total(),
                     kept=counts["kept"],
                     dropped=dropped,
@@ -136,6 +140,7 @@ class Engine:
         examples_shown: int = 3,
         judged_seeds: int = 24,
         benchmarks: frozenset[str] = frozenset(),
+        earlier: EarlierSamples | None = None,
         report: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         most = max(math.ceil(recipe.samples_per_leaf * recipe.attempts_factor), FEWEST_ATTEMPTS)
@@ -149,7 +154,7 @@ class Engine:
         self.content, self.made_by = pipeline.content, made_by
         self.rows_at_once = max(math.ceil(max_in_flight * ROWS_PER_SLOT), 1)
         self.contexts_shown, self.examples_shown = contexts_shown, examples_shown
-        self.judged_seeds, self.benchmarks = judged_seeds, benchmarks
+        self.judged_seeds, self.benchmarks, self.earlier = judged_seeds, benchmarks, earlier
         self.filters = {kind: filters_of(pipeline.content, kind) for kind in KINDS}
         self.leaves = [state.material.leaf for state in self.states]
         # Leaves that are only scored here count as well: no sample may come near a seed that a release is asked.
@@ -202,6 +207,7 @@ class Engine:
                 held_out=self.held_out,
                 benchmarks=self.benchmarks,
                 filters=self._filters_of(state.material.leaf.kind),
+                earlier=self.earlier.asked(state.material.leaf.leaf_id) if self.earlier is not None else (),
             )
             state.set_aside = state.memory.set_aside
         return state.memory
@@ -279,19 +285,23 @@ class Engine:
     def _next_plan(self, state: LeafState) -> RowPlan | None:
         """The next row that was not done before; None where it was, or where the leaf has nothing to show."""
         if state.plans is None:
-            state.plans = plans_of(
-                state.material,
-                random_seed=self.random_seed,
-                contexts_shown=self.contexts_shown,
-                examples_shown=self.examples_shown,
-                content=self.content,
-            )
+            state.plans = self.plans(state.material)
         plan = next(state.plans, None)
         if plan is None:
             state.exhausted = True
             return None
         state.asked += 1
         return None if plan.index in state.done else plan
+
+    def plans(self, material: Material) -> Iterator[RowPlan]:
+        """The rows of a leaf from the first."""
+        return plans_of(
+            material,
+            random_seed=self.random_seed,
+            contexts_shown=self.contexts_shown,
+            examples_shown=self.examples_shown,
+            content=self.content,
+        )
 
     async def _make(self, state: LeafState, plan: RowPlan) -> None:
         leaf = state.material.leaf
@@ -306,7 +316,7 @@ class Engine:
         )
         base: dict[str, Any] = {"leaf_id": leaf.leaf_id, "index": plan.index}
         try:
-            await make_row(making, self.content.blocks(leaf.kind))
+            await make_row(making, self.content.blocks_of(leaf.kind, plan.task))
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)

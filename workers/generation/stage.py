@@ -6,6 +6,7 @@ from typing import Any
 
 from workers.evaluation.benchmarks import BenchmarkProblem, benchmark_questions, benchmarks_folder
 from workers.evaluation.general import general_chats
+from workers.generation.earlier import earlier_samples
 from workers.generation.run import Order, generate
 from workers.pipelines import PipelineProblem, pipeline_of
 from workers.specs import StageProblem, StageSpec
@@ -32,7 +33,7 @@ def scored_texts() -> tuple[str, ...]:
 def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
     """Make the samples of the plan's leaves.
 
-    Files: ``samples.jsonl``, ``dropped.jsonl``, ``funnel.json``, ``summary.json``.
+    Files: ``samples.jsonl``, ``dropped.jsonl``, ``funnel.json``, ``summary.json``, ``teacher.json``.
 
     Raises:
         StageCancelled: asked to stop; within a few seconds, with all that was finished kept.
@@ -52,6 +53,7 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         # All that this installation scores on, not only what this round does: releases are compared later.
         benchmark_texts=scored_texts(),
         pipeline=chosen,
+        earlier=earlier_samples(context.store, spec.inputs),
     )
     log_file = context.settings.var / "log" / "teacher" / f"{spec.reference.stage_id}-{spec.reference.attempt}.log"
     summary = generate(

@@ -7,13 +7,21 @@ on the leaf's own seeds: one that would drop many of them does not fit the leaf 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from workers.generation.near_duplicates import NearDuplicates
 from workers.generation.rows import Dropped, Row, RowPlan, user_text
-from workers.pipelines.shape import AnswerBlock, ContextBlock, Filters, PipelineFile, QuestionBlock, Step
+from workers.pipelines.shape import (
+    AnswerBlock,
+    AuxiliaryBlock,
+    ContextBlock,
+    Filters,
+    PipelineFile,
+    QuestionBlock,
+    Step,
+)
 from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
 
 # A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
@@ -41,6 +49,7 @@ class LeafMemory:
     held_out: NearDuplicates
     seeds: NearDuplicates = field(default_factory=NearDuplicates)
     asked: NearDuplicates = field(default_factory=NearDuplicates)
+    earlier: NearDuplicates = field(default_factory=NearDuplicates)
     contexts: NearDuplicates = field(default_factory=NearDuplicates)
     benchmarks: frozenset[str] = frozenset()
     set_aside: tuple[str, ...] = ()
@@ -72,10 +81,11 @@ class Filter(Protocol):
 
 def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
     """Every filter by name, with a pipeline's numbers; the cheap ones first."""
+    from workers.generation.filters.condensing import Condensed, Verbatim
     from workers.generation.filters.confidence import Unsure
     from workers.generation.filters.contamination import Benchmark
     from workers.generation.filters.copies import CopiedPrompt
-    from workers.generation.filters.duplicates import Duplicate, HeldOut
+    from workers.generation.filters.duplicates import Duplicate, EarlierRelease, HeldOut
     from workers.generation.filters.grounding import Grounding
     from workers.generation.filters.language import Language
     from workers.generation.filters.shape import CutOff, Form, Length, Refusal, Repetition
@@ -92,8 +102,11 @@ def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
         CopiedPrompt(of.copied_prompt),
         HeldOut(of.held_out),
         Duplicate(),
+        EarlierRelease(),
         Benchmark(),
         Grounding(of.grounding),
+        Condensed(of.condensed),
+        Verbatim(),
     )
     return {rule.name: rule for rule in found}
 
@@ -104,7 +117,7 @@ def filters_of(content: PipelineFile, kind: LeafKind) -> dict[Step, tuple[Filter
     return {
         block.block: tuple(known[name] for name in block.filters)
         for block in content.blocks(kind)
-        if isinstance(block, ContextBlock | QuestionBlock | AnswerBlock)
+        if isinstance(block, ContextBlock | QuestionBlock | AnswerBlock | AuxiliaryBlock)
     }
 
 
@@ -115,14 +128,21 @@ def new_memory(
     held_out: NearDuplicates,
     benchmarks: frozenset[str] = frozenset(),
     filters: Sequence[Filter] = (),
+    earlier: Iterable[tuple[str, str]] = (),
 ) -> LeafMemory:
-    """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves."""
+    """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves.
+
+    Args:
+        earlier: what students of earlier releases were asked of this leaf, and where that is from.
+    """
     from workers.generation.filters.copies import form_words
     from workers.generation.filters.language import leaf_language
 
     memory = LeafMemory(leaf, recipe, held_out, benchmarks=benchmarks)
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    for text, name in earlier:
+        memory.earlier.add(text, name)
     memory.form_words = form_words([seed.answer for seed in taught])
     memory.language = leaf_language(_own_texts(leaf, taught))
     words = []
