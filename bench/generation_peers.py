@@ -8,7 +8,7 @@ accepted sample, and how many of the server's slots it kept busy.
 
 The peers are installed into environments of their own under ``--envs`` (or ``SEEDBED_BENCH_ENVS``; ``--install`` does
 this alone), with torch left out: none of what runs here needs it. Without ``--teacher-url`` the server is the one of
-fixed latency (``fixed_latency_server``), whose judges accept the same share of everybody's rows.
+fixed latency (``bench.teacher.server``), whose judges accept the same share of everybody's rows.
 
 Prints one line of JSON; its exit status is 1 where a limit is missed or a peer could not be run.
 """
@@ -33,7 +33,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.fixed_latency_server import MODEL, Server, running
+from bench.teacher.server import MODEL, Server, running
 from workers.environment import PROJECT
 from workers.generation.__main__ import planned_leaves
 from workers.specs import LeafKind, PlannedLeaf

@@ -31,7 +31,7 @@ AGES: dict[str, tuple[str, timedelta]] = {
 CLAIMS = {"free": "By no one", "mine": "By me"}
 WAITS = {"me": "Mine"}
 # What the checks found when it was handed in; a code of a check may stand here as well.
-CHECKS = {"clean": "Nothing found", "any": "Anything", "error": "Errors", "warning": "Warnings"}
+CHECKS = {"clean": "Nothing found", "any": "Something", "error": "Errors", "warning": "Warnings"}
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,59}\Z")
 
 

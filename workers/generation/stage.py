@@ -6,6 +6,7 @@ from typing import Any
 
 from workers.evaluation.benchmarks import BenchmarkProblem, benchmark_questions, benchmarks_folder
 from workers.evaluation.general import general_chats
+from workers.generation.earlier import EarlierSamples, earlier_samples
 from workers.generation.run import Order, generate
 from workers.pipelines import PipelineProblem, pipeline_pinned
 from workers.specs import (
@@ -43,8 +44,11 @@ def order_of(
     teacher: TeacherReference,
     random_seed: int,
     pin: PipelinePin | None,
+    earlier: EarlierSamples | None = None,
 ) -> Order:
     """What a round asks of the teacher, for whoever asks the same: its stage, and people who try the teacher.
+
+    ``earlier``: the samples of earlier rounds that new ones are held against; one who tries has none.
 
     Raises:
         StageFailure: the pipeline is none of this version, or the benchmarks' data cannot be read.
@@ -62,6 +66,7 @@ def order_of(
         # All that this installation scores on, not only what this round does: releases are compared later.
         benchmark_texts=scored_texts(),
         pipeline=chosen,
+        earlier=earlier,
     )
 
 
@@ -81,6 +86,7 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         teacher=plan.teacher,
         random_seed=plan.random_seed,
         pin=plan.pipeline,
+        earlier=earlier_samples(context.store, spec.inputs),
     )
     log_file = context.settings.var / "log" / "teacher" / f"{spec.reference.stage_id}-{spec.reference.attempt}.log"
     summary = generate(
