@@ -149,7 +149,7 @@ def submission_try(*, submission: Submission, by: User, now: datetime) -> Asking
 def _try(order: SamplesOrder, *, by: User, now: datetime, **owner: Any) -> Asking:
     if Asking.objects.unfinished().filter(kind=AskingKind.SAMPLES.value, **owner).exists():
         raise Refused("The teacher is being tried already.")
-    name = teacher_now()[2]
+    name = teacher_now().name
     key = order.teacher.model_dump_json()[:500]
     owner = {**owner, "fields": [[seed.fingerprint, seed.answer.strip()] for seed in order.leaf.seeds]}
     return _begin(AskingKind.SAMPLES, by=by, now=now, name=name[:300], key=key, samples=order, owner=owner)

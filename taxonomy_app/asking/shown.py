@@ -200,7 +200,7 @@ def _askings_of(owner: Draft | Submission) -> tuple[list[Asking], list[Asking]]:
 
 
 def _panel(asked: list[Asking], tried: list[Asking], placed: list[Placed]) -> Panel:
-    panel = Panel(student=student_now().name, teacher=teacher_now()[2], listening=somebody_listens())
+    panel = Panel(student=student_now().name, teacher=teacher_now().name, listening=somebody_listens())
     panel.asking = next(iter(asked), None)
     panel.trying = next(iter(tried), None)
     panel.answers = [_answer(one, asked, {other.asked.key for other in placed}) for one in placed]
