@@ -59,6 +59,15 @@ def now() -> datetime:
     return NOW
 
 
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A page that was asked for in another language leaves that language with the thread; the next test begins anew."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
+
+
 # --- Redis -------------------------------------------------------------------------------------------
 
 

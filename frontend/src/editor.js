@@ -2,6 +2,7 @@
 // Everything it does a plain form post does too; it only spares the steps.
 import "./contributions/contributions.css";
 import { DraftSaver } from "./contributions/saver.js";
+import { say } from "./words.js";
 
 const PAUSE = 600; // milliseconds without a key before what was typed is sent
 const AGAIN = 4000; // milliseconds until a save that found no server is tried again
@@ -37,7 +38,7 @@ class DraftEditor extends HTMLElement {
     if (field.matches("textarea, input")) this.count(field);
     if (!field.name || field.closest("[data-no-autosave]")) return;
     this.dirty = true;
-    this.show("waiting", "Not saved yet");
+    this.show("waiting", say("Not saved yet"));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.save(), PAUSE);
   };

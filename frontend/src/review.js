@@ -1,11 +1,12 @@
 // Deciding by keyboard: a, c or r (app.js presses the button) asks once more, Enter confirms, and the page lands on the
 // next submission.
 import "./contributions/contributions.css";
+import { say } from "./words.js";
 
 const TITLES = {
-  approve: ["Approve this?", "It goes into the taxonomy right away.", "Approve"],
-  request_changes: ["Request changes?", "The author gets it back with your reason:", "Request changes"],
-  reject: ["Reject this?", "It is closed for good. The author reads your reason:", "Reject"],
+  approve: [say("Approve this?"), say("It goes into the taxonomy right away."), say("Approve")],
+  request_changes: [say("Request changes?"), say("The author gets it back with your reason:"), say("Request changes")],
+  reject: [say("Reject this?"), say("It is closed for good. The author reads your reason:"), say("Reject")],
 };
 
 class ReviewDecision extends HTMLElement {
@@ -33,7 +34,7 @@ class ReviewDecision extends HTMLElement {
 
   ask(button) {
     if (button.value !== "approve" && !this.reason()) {
-      this.form.elements.reason.setCustomValidity("Write the reason, or choose a sentence. The author reads it.");
+      this.form.elements.reason.setCustomValidity(say("Write the reason, or choose a sentence. The author reads it."));
       this.form.elements.reason.reportValidity();
       this.form.elements.reason.setCustomValidity("");
       this.form.elements.reason.focus();

@@ -13,16 +13,19 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
+from taxonomy_app.web.repository_words import unit_words
 from workers.asking.specs import AskingKind, AskingSpec, GivenAnswer, TriedSamples
 
 
 class AskingState(models.TextChoices):
-    QUEUED = "queued", "Waiting"
-    RUNNING = "running", "Under way"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Stopped"
+    QUEUED = "queued", lazy("Waiting")
+    RUNNING = "running", lazy("Under way")
+    DONE = "done", lazy("Done")
+    FAILED = "failed", lazy("Failed")
+    CANCELLED = "cancelled", lazy("Stopped")
 
 
 UNFINISHED = (AskingState.QUEUED, AskingState.RUNNING)
@@ -53,8 +56,8 @@ class Asking(models.Model):
     MOST_LOSSES: ClassVar[int] = 2
 
     class Kind(models.TextChoices):
-        ANSWERS = AskingKind.ANSWERS.value, "Ask the model"
-        SAMPLES = AskingKind.SAMPLES.value, "Try the teacher"
+        ANSWERS = AskingKind.ANSWERS.value, lazy("Ask the model")
+        SAMPLES = AskingKind.SAMPLES.value, lazy("Try the teacher")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -120,7 +123,14 @@ class Asking(models.Model):
     @property
     def meter_words(self) -> str:
         """How far it is, in words."""
-        return f"{self.share['done']} of {self.share['total']} {self.progress.get('unit', '')}".rstrip()
+        return (
+            _("%(done)s of %(total)s %(unit)s")
+            % {
+                "done": self.share["done"],
+                "total": self.share["total"],
+                "unit": unit_words(self.progress.get("unit", "")),
+            }
+        ).rstrip()
 
     @property
     def share(self) -> dict[str, Any]:

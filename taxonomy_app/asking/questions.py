@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.drafts import draft_problems
 from taxonomy_app.contributions.models import Draft, Kind, Revision
@@ -145,7 +147,9 @@ def _form_of(text: str, kind: str, path: str) -> tuple[Mapping[str, Any], str]:
     try:
         return documents.form_from_text(text, kind=kind, path=path)
     except documents.NotAForm as error:
-        raise Refused(f"The YAML has to be readable before anybody can be asked. {error}") from None
+        raise Refused(
+            _("The YAML has to be readable before anybody can be asked. %(error)s") % {"error": error}
+        ) from None
 
 
 def draft_samples(draft: Draft) -> SamplesOrder:
@@ -166,13 +170,18 @@ def revision_samples(revision: Revision) -> SamplesOrder:
 def _order(qna: bytes, path: str, document_name: str, document_text: str, leaf_id: Any) -> SamplesOrder:
     leaf = read_leaf(qna, path).leaf
     if leaf is None:
-        raise Refused("The YAML has to be readable before the teacher can be tried.")
+        raise Refused(_("The YAML has to be readable before the teacher can be tried."))
     kind = LeafKind(leaf_kind(path, leaf))
     if kind is LeafKind.FOUNDATIONAL:
-        raise Refused("Nothing is generated for foundational skills: the student learns from their seeds as they are.")
+        raise Refused(
+            _("Nothing is generated for foundational skills: the student learns from their seeds as they are.")
+        )
     seeds = tuple(seed for seed in seed_pairs(leaf) if seed.question.strip() and seed.answer.strip())
     if len(seeds) < LEAST_SEEDS:
-        raise Refused(f"The teacher needs at least {LEAST_SEEDS} finished questions with answers to go by.")
+        raise Refused(
+            _("The teacher needs at least %(least_seeds)s finished questions with answers to go by.")
+            % {"least_seeds": LEAST_SEEDS}
+        )
     if document_text.strip():
         documents_given: tuple[Document, ...] = (Document(name=document_name or "document.md", text=document_text),)
     else:
@@ -203,7 +212,7 @@ def _stored_documents(path: str, leaf: Leaf, kind: LeafKind) -> tuple[Document, 
     try:
         found = tuple(documents_of(path, leaf.document))
     except PlanProblem as problem:
-        raise Refused(f"The teacher asks about the document. {problem}") from None
+        raise Refused(_("The teacher asks about the document. %(problem)s") % {"problem": problem}) from None
     if not found:
-        raise Refused("The teacher asks about the document: put it in first.")
+        raise Refused(_("The teacher asks about the document: put it in first."))
     return found

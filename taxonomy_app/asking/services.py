@@ -15,6 +15,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.utils.translation import gettext as _
 from pydantic import ValidationError as SpecProblem
 
 from taxonomy_app.asking.models import UNFINISHED, Asking, AskingState
@@ -31,6 +32,7 @@ from taxonomy_app.asking.questions import (
 from taxonomy_app.contributions.models import Draft, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.rounds import broker
+from taxonomy_app.web.numbers import grouped
 from workers.asking.specs import (
     ASKING_QUEUE,
     RUN_ASKING_TASK,
@@ -92,9 +94,11 @@ def question_ask(*, question: str, by: User, now: datetime) -> Asking:
     """
     question = question.replace("\x00", "").strip()
     if not question:
-        raise Refused("Write a question first.")
+        raise Refused(_("Write a question first."))
     if len(question) > LONGEST_QUESTION:
-        raise Refused(f"This is longer than {LONGEST_QUESTION:,} characters. Ask something shorter.")
+        raise Refused(
+            _("This is longer than %(most)s characters. Ask something shorter.") % {"most": grouped(LONGEST_QUESTION)}
+        )
     asked = AskedQuestion(key=seed_fingerprint(question), question=question)
     return _begin_answers([Placed("question", asked)], student_now(), by=by, now=now)
 
@@ -105,7 +109,7 @@ def _ask(placed: list[Placed], *, by: User, seed: int | None, now: datetime, **o
         stem = f"seed_examples[{seed}]."
         placed = [one for one in placed if one.field.startswith(stem)]
     if not placed:
-        raise Refused("There is no question to ask yet. Write one first.")
+        raise Refused(_("There is no question to ask yet. Write one first."))
     if seed is None:
         earlier = Asking.objects.filter(kind=AskingKind.ANSWERS.value, model_key=whom.key, **owner)
         known = {
@@ -116,7 +120,7 @@ def _ask(placed: list[Placed], *, by: User, seed: int | None, now: datetime, **o
         }
         placed = [one for one in placed if (one.asked.key, one.asked.answer) not in known]
         if not placed:
-            raise Refused("The model has answered every question as it stands, or is about to.")
+            raise Refused(_("The model has answered every question as it stands, or is about to."))
     # The same question twice is asked once.
     asked = list({one.asked.key: one for one in placed}.values())[: Asking.MOST_QUESTIONS]
     return _begin_answers(asked, whom, by=by, now=now, **owner)
@@ -148,7 +152,7 @@ def submission_try(*, submission: Submission, by: User, now: datetime) -> Asking
 
 def _try(order: SamplesOrder, *, by: User, now: datetime, **owner: Any) -> Asking:
     if Asking.objects.unfinished().filter(kind=AskingKind.SAMPLES.value, **owner).exists():
-        raise Refused("The teacher is being tried already.")
+        raise Refused(_("The teacher is being tried already."))
     name = teacher_now().name
     key = order.teacher.model_dump_json()[:500]
     owner = {**owner, "fields": [[seed.fingerprint, seed.answer.strip()] for seed in order.leaf.seeds]}
@@ -176,10 +180,11 @@ def _begin(
     get_user_model().objects.select_for_update().get(pk=by.pk)
     own = Asking.objects.filter(person=by)
     if own.unfinished().count() >= Asking.MOST_UNFINISHED:
-        raise Refused("Two of your questions are being worked on already. Wait for them, or stop one.")
+        raise Refused(_("Two of your questions are being worked on already. Wait for them, or stop one."))
     if own.filter(created_at__gt=now - Asking.HOUR).count() >= Asking.MOST_IN_AN_HOUR:
         raise Refused(
-            f"You have asked {Asking.MOST_IN_AN_HOUR} times within an hour. Others want to ask too: go on later."
+            _("You have asked %(most_in_an_hour)s times within an hour. Others want to ask too: go on later.")
+            % {"most_in_an_hour": Asking.MOST_IN_AN_HOUR}
         )
     identity = uuid4()
     reference = AskingReference(asking_id=str(identity), kind=kind, attempt=1)

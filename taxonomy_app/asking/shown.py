@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Literal
 
 import redis
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from taxonomy_app.asking.models import UNFINISHED, Asking, AskingState
 from taxonomy_app.asking.questions import (
@@ -45,8 +47,8 @@ def percent(share: float | None) -> str:
         return "–"
     value = 100 * share
     if value < 0.1:
-        return "less than 0.1 %"
-    return f"{value:.1f} %" if value < 1 else f"{value:.0f} %"
+        return _("less than 0.1 %")
+    return f"{number_format(value, 1 if value < 1 else 0, use_l10n=True)} %"
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,25 @@ class ShownAnswer:
             return ""
         reading = given.reading
         if given.known == "word_for_word" and reading:
-            return (
-                f"Reading the answer here, it would have chosen the same next word at {reading.agreed} of "
-                f"{reading.tokens} places, and found none of them unlikely."
-            )
+            return _(
+                "Reading the answer here, it would have chosen the same next word at %(agreed)s of %(tokens)s "
+                "places, and found none of them unlikely."
+            ) % {"agreed": reading.agreed, "tokens": reading.tokens}
         if given.known == "says_it":
             return "Its own answer holds the one written here, word after word."
         if reading is None:
             return ""
-        own = f", its own {percent(reading.own_likelihood)}" if reading.own_likelihood is not None else ""
-        return (
-            f"A word of the answer here is {percent(reading.likelihood)} likely to it on average{own}. It is most "
-            f"surprised by “{reading.surprise}”: {percent(reading.surprise_probability)}."
-        )
+        told = {
+            "likelihood": percent(reading.likelihood),
+            "own": percent(reading.own_likelihood),
+            "word": reading.surprise,
+            "probability": percent(reading.surprise_probability),
+        }
+        if reading.own_likelihood is None:
+            average = _("A word of the answer here is %(likelihood)s likely to it on average.") % told
+        else:
+            average = _("A word of the answer here is %(likelihood)s likely to it on average, its own %(own)s.") % told
+        return f"{average} {_('It is most surprised by “%(word)s”: %(probability)s.') % told}"
 
 
 @dataclass(frozen=True)

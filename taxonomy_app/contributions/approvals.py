@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from taxonomy_app.contributions.models import Approval, Revision, Submission
 from taxonomy_app.contributions.problems import Refused
 from taxonomy_app.contributions.rules import Rules
@@ -100,5 +102,6 @@ def approval_give(
         )
     else:
         missing = approvals_count([submission])[submission.pk].missing
-        raise Refused(f"You have approved this already. It needs {missing} more, from somebody else.")
+        told = _("You have approved this already. It needs %(missing)s more, from somebody else.")
+        raise Refused(told % {"missing": missing})
     return approvals_count([submission])[submission.pk]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from taxonomy_app.contributions import services
 from taxonomy_app.contributions.models import Decision, Submission
 from taxonomy_app.contributions.problems import NotYours, Refused
@@ -40,7 +42,7 @@ def submissions_decide(
     if not reviewer.can_review:
         raise NotYours
     if verdict in (Decision.Verdict.REQUEST_CHANGES, Decision.Verdict.REJECT) and not reason.strip():
-        raise Refused("Write the reason: each author reads it.")
+        raise Refused(_("Write the reason: each author reads it."))
     result = BulkResult()
     for submission in submissions:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.approvals import ApprovalCount, approval_give, approvals_count
@@ -20,6 +21,7 @@ from taxonomy_app.contributions.problems import NeedsWork, NotYours, Refused
 from taxonomy_app.contributions.rules import deciding_require
 from taxonomy_app.contributions.transitions import identity, move, record, revision_of, written
 from taxonomy_app.tree.models import Leaf
+from taxonomy_app.web.repository_words import said
 
 if TYPE_CHECKING:
     from taxonomy_app.people.models import User
@@ -139,14 +141,20 @@ def approvable_require(submission: Submission, revision: Revision) -> None:
     found = documents.check(qna=revision.qna.encode(), path=submission.path, attribution=revision.attribution.encode())
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
-        raise NeedsWork(f"The checks find an error, so this cannot be approved: {errors[0].message}", errors)
+        raise NeedsWork(
+            _("The checks find an error, so this cannot be approved: %(problem)s")
+            % {"problem": said(errors[0].message)},
+            errors,
+        )
 
 
 def place_free_require(submission: Submission) -> None:
     """Refuse to move a leaf to a place that another leaf has, or that lies inside or around one."""
     at = Leaf.objects.present().filter(path=submission.path).first()
     if at is not None and at.leaf_id != submission.leaf_id:
-        raise Refused(f"There is another leaf at {submission.path} by now. Move it elsewhere first.")
+        raise Refused(
+            _("There is another leaf at %(path)s by now. Move it elsewhere first.") % {"path": submission.path}
+        )
     if at is None:
         nesting_refuse(submission.path)
 
@@ -214,7 +222,7 @@ def submission_request_changes(
     """Hand a submission back to its author with what should be different."""
     as_administrator = deciding_require(submission, reviewer, step_in=step_in)
     revision = revision_of(submission, revision_number)
-    reason = required_reason(reason, "Write what should change: the author sees it.")
+    reason = required_reason(reason, _("Write what should change: the author sees it."))
     _hold(submission, revision, reviewer=reviewer, now=now)
     return _decide(
         submission,
@@ -242,7 +250,7 @@ def submission_reject(
     """Turn a submission down for good, with the reason."""
     as_administrator = deciding_require(submission, reviewer, step_in=step_in)
     revision = revision_of(submission, revision_number)
-    reason = required_reason(reason, "Write why it is rejected: the author sees it.")
+    reason = required_reason(reason, _("Write why it is rejected: the author sees it."))
     _hold(submission, revision, reviewer=reviewer, now=now)
     return _decide(
         submission,

@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from taxonomy_app.contributions.models import Kind
+from taxonomy_app.web.repository_words import said
 from taxonomy_repo.checks import check_leaf
 from taxonomy_repo.leaf import (
     DOCUMENT_REPOSITORY,
@@ -164,8 +167,8 @@ def form_act(form: Form, *, kind: str, action: str) -> Form:
     """The form after one of the editor's buttons: ``seed-add``, ``seed-remove:2``, ``seed-up:2``, ``seed-down:2``,
     ``seed-duplicate:2``, ``pair-add:2``, ``pair-remove:2.1``. An unknown action or number changes nothing.
     """
-    name, _, where = action.partition(":")
-    seed_text, _, pair_text = where.partition(".")
+    name, _between, where = action.partition(":")
+    seed_text, _between, pair_text = where.partition(".")
     seeds = [dict(seed) for seed in form["seed_examples"]]
     at, pair = number_from_text(seed_text), number_from_text(pair_text)
     if name == "seed-add" and len(seeds) < MOST_SEEDS:
@@ -191,8 +194,8 @@ def form_act(form: Form, *, kind: str, action: str) -> Form:
 
 def form_put_back(form: Form, *, earlier: Form, action: str) -> Form:
     """The form with what ``action`` (``seed-remove:2`` or ``pair-remove:2.1``) took out of ``earlier`` in it again."""
-    name, _, where = action.partition(":")
-    seed_text, _, pair_text = where.partition(".")
+    name, _between, where = action.partition(":")
+    seed_text, _between, pair_text = where.partition(".")
     at, pair_at = number_from_text(seed_text), number_from_text(pair_text)
     seeds, before = [dict(seed) for seed in form["seed_examples"]], earlier["seed_examples"]
     if at is None or at >= len(before):
@@ -249,11 +252,16 @@ def form_from_leaf(leaf: Leaf, *, kind: str) -> Form:
             a page can hold.
     """
     if len(leaf.seed_examples) > MOST_SEEDS:
-        raise NotAForm(f"It has {len(leaf.seed_examples)} seeds; the form holds {MOST_SEEDS}. Edit it as YAML.")
+        raise NotAForm(
+            _("It has %(count)s seeds; the form holds %(most_seeds)s. Edit it as YAML.")
+            % {"count": len(leaf.seed_examples), "most_seeds": MOST_SEEDS}
+        )
     seeds: list[Form] = []
     for seed in leaf.seed_examples:
         if isinstance(seed, KnowledgeSeed) != (kind == Kind.KNOWLEDGE):
-            raise NotAForm("This YAML holds another kind of leaf than the draft: knowledge and skills differ in shape.")
+            raise NotAForm(
+                _("This YAML holds another kind of leaf than the draft: knowledge and skills differ in shape.")
+            )
         if isinstance(seed, KnowledgeSeed):
             pairs = [{"question": pair.question, "answer": pair.answer} for pair in seed.questions_and_answers]
             seeds.append({"context": seed.context, "questions_and_answers": pairs})
@@ -301,8 +309,12 @@ def first_sentence(problems: Sequence[Problem]) -> str:
     """One sentence about the first error, with its line."""
     problem = next((p for p in problems if p.severity == "error"), problems[0] if problems else None)
     if problem is None:
-        return "This file cannot be read as a leaf."
-    return f"Line {problem.line}: {problem.message}" if problem.line else problem.message
+        return _("This file cannot be read as a leaf.")
+    return (
+        _("Line %(line)s: %(message)s") % {"line": problem.line, "message": said(problem.message)}
+        if problem.line
+        else said(problem.message)
+    )
 
 
 def qna_bytes(
@@ -337,7 +349,7 @@ def with_document(data: bytes, path: str, leaf: Leaf, reference: DocumentReferen
 
 def document_file_name(name: str, path: str) -> str:
     """A plain file name for a document: the given one folded to letters, digits and hyphens, ``.md`` or ``.txt``."""
-    stem, _, ending = name.replace("\\", "/").rsplit("/", 1)[-1].strip().rpartition(".")
+    stem, _between, ending = name.replace("\\", "/").rsplit("/", 1)[-1].strip().rpartition(".")
     if not stem or ending.lower() not in ("md", "txt"):
         stem, ending = name.rsplit("/", 1)[-1].strip(), "md"
     stem = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower())

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import Draft, DraftSave, Kind
 from taxonomy_app.contributions.problems import ChangedMeanwhile, NeedsWork, NotYours, Refused
 from taxonomy_app.tree import models as tree_models
 from taxonomy_app.tree.services import taxonomy_store
+from taxonomy_app.web.numbers import grouped
 from taxonomy_repo.documents import DocumentProblem, document_text
 from taxonomy_repo.leaf import Problem, UnwritableText, check_path
 
@@ -56,11 +58,12 @@ def path_require(*, path: str, kind: str) -> None:
         raise NeedsWork(problems[0].message, problems)
     branch = documents.BRANCH_OF_KIND[Kind(kind)]
     if path.split("/", 1)[0] != branch:
-        raise NeedsWork(f"A leaf of this kind belongs under {branch}: choose a place there.")
+        raise NeedsWork(_("A leaf of this kind belongs under %(branch)s: choose a place there.") % {"branch": branch})
     taken = tree_models.Leaf.objects.present().filter(path=path).exists()
     if taken:
         raise Refused(
-            f"There is a leaf at {path} already: open it in the taxonomy and improve it, or choose another name."
+            _("There is a leaf at %(path)s already: open it in the taxonomy and improve it, or choose another name.")
+            % {"path": path}
         )
     nesting_refuse(path)
 
@@ -71,9 +74,12 @@ def nesting_refuse(path: str) -> None:
     above = ["/".join(folders[:depth]) for depth in range(2, len(folders))]
     holder = tree_models.Leaf.objects.present().filter(path__in=above).first()
     if holder is not None:
-        raise Refused(f"{holder.path} is a leaf itself, and a leaf can hold no other: choose a folder beside it.")
+        raise Refused(
+            _("%(path)s is a leaf itself, and a leaf can hold no other: choose a folder beside it.")
+            % {"path": holder.path}
+        )
     if tree_models.Leaf.objects.present().under(path).exists():
-        raise Refused(f"{path} is a folder with leaves in it: choose a name inside it.")
+        raise Refused(_("%(path)s is a folder with leaves in it: choose a name inside it.") % {"path": path})
 
 
 def draft_improve(*, author: User, leaf: tree_models.Leaf, now: datetime) -> Draft:
@@ -142,11 +148,14 @@ def draft_save(
     fields: dict[str, Any] = {}
     if changes.form is not None:
         if len(changes.form["seed_examples"]) > documents.MOST_SEEDS:
-            raise Refused(f"The form holds {documents.MOST_SEEDS} seeds. Write a leaf of more as YAML.")
+            raise Refused(
+                _("The form holds %(most_seeds)s seeds. Write a leaf of more as YAML.")
+                % {"most_seeds": documents.MOST_SEEDS}
+            )
         fields.update(form=dict(changes.form), written_as=Draft.WrittenAs.FORM)
     elif changes.text is not None:
         text = documents.clean(changes.text)
-        _require_short("The YAML", text)
+        _require_short(_("The YAML"), text)
         fields.update(text=text, written_as=Draft.WrittenAs.YAML)
         # Where it cannot be shown as a form, the text is what counts, and the form keeps what it last held.
         with contextlib.suppress(documents.NotAForm):
@@ -155,7 +164,7 @@ def draft_save(
         fields["attribution"] = [dict(source) for source in changes.attribution]
     if changes.document_text is not None:
         text = documents.clean(changes.document_text)
-        _require_short("The document", text)
+        _require_short(_("The document"), text)
         fields["document_text"] = text
         fields["document_name"] = documents.document_file_name(changes.document_name or draft.document_name, draft.path)
         if not text.strip():
@@ -163,7 +172,7 @@ def draft_save(
     if changes.path is not None and changes.path.strip().rstrip("/") != draft.path:
         path = changes.path.strip().rstrip("/")
         if not draft.is_new_leaf:
-            raise Refused("The place of this leaf is settled; only a new leaf's place can be chosen.")
+            raise Refused(_("The place of this leaf is settled; only a new leaf's place can be chosen."))
         path_require(path=path, kind=draft.kind)
         fields["path"] = path
     _replace(draft, version=version, because=because, now=now, **fields)
@@ -175,8 +184,10 @@ def _replace(draft: Draft, *, version: int, because: str, now: datetime, **field
     stored = Draft.objects.select_for_update(of=("self",)).filter(pk=draft.pk, version=version).first()
     if stored is None:
         raise ChangedMeanwhile(
-            "This draft was changed in another window or deleted since you opened it here, so nothing was overwritten. "
-            "Compare the two, and keep of each what you want."
+            _(
+                "This draft was changed in another window or deleted since you opened it here, so nothing was "
+                "overwritten. Compare the two, and keep of each what you want."
+            )
         )
     if any(getattr(stored, name) != value for name, value in fields.items()):
         _keep(stored, because=because, now=now)
@@ -216,7 +227,8 @@ def draft_restore(*, draft: Draft, by: User, version: int, save: DraftSave, now:
 def _require_short(what: str, text: str) -> None:
     if len(text) > LONGEST_TEXT:
         raise Refused(
-            f"{what} is longer than {LONGEST_TEXT:,} characters. Shorten it, or split it into several leaves."
+            _("%(what)s is longer than %(most)s characters. Shorten it, or split it into several leaves.")
+            % {"what": what, "most": grouped(LONGEST_TEXT)}
         )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from taxonomy_app.contributions.models import Draft, Kind
 from taxonomy_repo.leaf import ALLOWED_LICENCES
 
@@ -177,15 +179,15 @@ class Editor:
     def _remark(self, problem: Problem) -> Remark:
         name = problem.field or ""
         if name.startswith("seed_examples["):
-            number, _, rest = name.removeprefix("seed_examples[").partition("]")
+            number, _between, rest = name.removeprefix("seed_examples[").partition("]")
             anchor = anchor_of(name) if rest.startswith(".") and rest.count(".") else f"seed-{int(number) + 1}"
-            return Remark(problem, anchor, f"Seed {int(number) + 1}")
+            return Remark(problem, anchor, _("Seed %(number)s") % {"number": int(number) + 1})
         if name.startswith("attribution"):
-            return Remark(problem, "sources", "Sources")
+            return Remark(problem, "sources", _("Sources"))
         if name.startswith("document") and name != "document_outline":
-            return Remark(problem, "document", "Document")
+            return Remark(problem, "document", _("Document"))
         if name == "seed_examples":
-            return Remark(problem, "seeds-title", "Seeds")
+            return Remark(problem, "seeds-title", _("Seeds"))
         known = {shown.name: shown.label for shown in self.head}
         return Remark(problem, anchor_of(name), known[name]) if name in known else Remark(problem)
 
@@ -213,7 +215,7 @@ def editor_for(draft: Draft, problems: Sequence[Problem]) -> Editor:
     document = None
     if draft.kind == Kind.KNOWLEDGE:
         found = [p for name in list(by_field) if name.startswith("document") for p in by_field.pop(name)]
-        document = Field("document_text", "The document's text", draft.document_text, rows=12, problems=tuple(found))
+        document = Field("document_text", _("The document's text"), draft.document_text, rows=12, problems=tuple(found))
     unplaced = [problem for rest in by_field.values() for problem in rest]
     return Editor(head, cards, sources, document, tuple(problems), unplaced)
 
@@ -240,26 +242,26 @@ def _head(form: Mapping[str, Any], kind: str, make: Any) -> list[Field]:
         return [
             make(
                 "domain",
-                "Domain",
+                _("Domain"),
                 form["domain"],
                 single_line=True,
-                hint="The field this belongs to, such as astronomy or local history.",
+                hint=_("The field this belongs to, such as astronomy or local history."),
             ),
             make(
                 "document_outline",
-                "Outline of the document",
+                _("Outline of the document"),
                 form["document_outline"],
                 rows=2,
-                hint="One or two sentences on what the document covers. The teacher reads them.",
+                hint=_("One or two sentences on what the document covers. The teacher reads them."),
             ),
         ]
     return [
         make(
             "task_description",
-            "What should the model learn to do?",
+            _("What should the model learn to do?"),
             form["task_description"],
             rows=2,
-            hint="One or two sentences, as you would explain it to a colleague.",
+            hint=_("One or two sentences, as you would explain it to a colleague."),
         )
     ]
 
@@ -270,7 +272,7 @@ def _card(
     stem = f"seed_examples[{index}]"
     context = None
     if kind in (Kind.KNOWLEDGE, Kind.GROUNDED):
-        label = "Passage from the document" if kind == Kind.KNOWLEDGE else "The text to work on"
+        label = _("Passage from the document") if kind == Kind.KNOWLEDGE else _("The text to work on")
         most = MOST_CONTEXT_WORDS if kind == Kind.KNOWLEDGE else 0
         context = make(f"{stem}.context", label, seed.get("context", ""), rows=5, counted=True, most_words=most)
     if kind == Kind.KNOWLEDGE:
@@ -279,7 +281,7 @@ def _card(
                 number,
                 make(
                     f"{stem}.questions_and_answers[{number}].question",
-                    f"Question {number + 1}",
+                    _("Question %(number)s") % {"number": number + 1},
                     pair["question"],
                     rows=2,
                     counted=True,
@@ -287,7 +289,7 @@ def _card(
                 ),
                 make(
                     f"{stem}.questions_and_answers[{number}].answer",
-                    f"Answer {number + 1}",
+                    _("Answer %(number)s") % {"number": number + 1},
                     pair["answer"],
                     rows=2,
                     counted=True,
@@ -298,8 +300,8 @@ def _card(
         )
         own = _of_seed(stem, by_field)
         return Card(index, context, pairs=pairs, problems=own, last=last)
-    question = make(f"{stem}.question", "Question", seed["question"], rows=3, counted=True)
-    answer = make(f"{stem}.answer", "Answer", seed["answer"], rows=4, counted=True)
+    question = make(f"{stem}.question", _("Question"), seed["question"], rows=3, counted=True)
+    answer = make(f"{stem}.answer", _("Answer"), seed["answer"], rows=4, counted=True)
     return Card(index, context, question, answer, problems=_of_seed(stem, by_field), last=last)
 
 
@@ -312,14 +314,17 @@ def _of_seed(stem: str, by_field: dict[str, list[Problem]]) -> tuple[Problem, ..
 def _source(index: int, source: Mapping[str, str], make: Any) -> Source:
     stem = f"attribution[{index}]"
     labels = {
-        "title": ("Title of the work", "For your own words: a short title such as “Examples written for this leaf”."),
-        "creators": ("Who made it", "Names of the authors, or your own."),
-        "link": ("Link", "Where it can be found. Leave empty for your own words."),
-        "revision": ("Version or date", "Which version of the work you used, where it has versions."),
+        "title": (
+            _("Title of the work"),
+            _("For your own words: a short title such as “Examples written for this leaf”."),
+        ),
+        "creators": (_("Who made it"), _("Names of the authors, or your own.")),
+        "link": (_("Link"), _("Where it can be found. Leave empty for your own words.")),
+        "revision": (_("Version or date"), _("Which version of the work you used, where it has versions.")),
     }
     fields = tuple(
         make(f"{stem}.{key}", label, source.get(key, ""), single_line=True, hint=hint)
         for key, (label, hint) in labels.items()
     )
-    licence = make(f"{stem}.licence", "Licence", source.get("licence", ""), single_line=True)
+    licence = make(f"{stem}.licence", _("Licence"), source.get("licence", ""), single_line=True)
     return Source(index, fields, licence)

@@ -9,8 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-HEAD_LABELS = {"task_description": "Task", "domain": "Domain", "document_outline": "Outline of the document"}
-_LABELS = {"context": "Text", "question": "Question", "answer": "Answer"}
+from django.utils.translation import gettext_lazy as lazy
+
+HEAD_LABELS = {
+    "task_description": lazy("Task"),
+    "domain": lazy("Domain"),
+    "document_outline": lazy("Outline of the document"),
+}
+_LABELS = {"context": lazy("Text"), "question": lazy("Question"), "answer": lazy("Answer")}
 
 _SEED_FIELD = re.compile(
     r"seed_examples\[(?P<seed>\d{1,4})\]"

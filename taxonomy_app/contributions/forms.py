@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import Decision, Kind
@@ -18,15 +19,15 @@ from taxonomy_app.people.models import Role, User
 KIND_CHOICES = [
     (
         Kind.FREEFORM,
-        "A skill: the model answers from what it can do, such as writing a haiku or explaining a word",
+        lazy("A skill: the model answers from what it can do, such as writing a haiku or explaining a word"),
     ),
     (
         Kind.GROUNDED,
-        "A skill with a text to work on: every question comes with a text, such as summarising a letter",
+        lazy("A skill with a text to work on: every question comes with a text, such as summarising a letter"),
     ),
     (
         Kind.KNOWLEDGE,
-        "Knowledge: facts from a document that you provide, such as the history of a town",
+        lazy("Knowledge: facts from a document that you provide, such as the history of a town"),
     ),
 ]
 
@@ -44,19 +45,19 @@ class NewLeafForm(forms.Form):
     """What kind of leaf, and where in the tree. ``path`` is the result."""
 
     kind = forms.ChoiceField(
-        label="What do you want to teach?", choices=KIND_CHOICES, widget=forms.RadioSelect, initial=Kind.FREEFORM
+        label=lazy("What do you want to teach?"), choices=KIND_CHOICES, widget=forms.RadioSelect, initial=Kind.FREEFORM
     )
     folder = forms.CharField(
-        label="Folder in the tree",
+        label=lazy("Folder in the tree"),
         max_length=200,
         widget=forms.TextInput(attrs={"placeholder": "writing/poems", "list": "places", "autocomplete": "off"}),
-        help_text="Choose one that exists or write a new one; / goes one folder deeper.",
+        help_text=lazy("Choose one that exists or write a new one; / goes one folder deeper."),
     )
     name = forms.CharField(
-        label="Name of the leaf",
+        label=lazy("Name of the leaf"),
         max_length=80,
         widget=forms.TextInput(attrs={"placeholder": "haiku", "autocomplete": "off"}),
-        help_text="Short and telling. Spaces become underscores.",
+        help_text=lazy("Short and telling. Spaces become underscores."),
     )
 
     @property
@@ -87,17 +88,19 @@ class RuleForm(forms.Form):
     """What a rule of reviewing says; ``version`` is the one that the page showed."""
 
     approvals = forms.IntegerField(
-        label="Approvals needed",
+        label=lazy("Approvals needed"),
         min_value=1,
         max_value=MOST_APPROVALS,
-        help_text="By so many different people, never by the author. A new version or a move asks for them again.",
+        help_text=lazy(
+            "By so many different people, never by the author. A new version or a move asks for them again."
+        ),
     )
     reviewers = forms.ModelMultipleChoiceField(
-        label="Who decides",
+        label=lazy("Who decides"),
         queryset=User.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="With nobody chosen every reviewer decides. The others may comment.",
+        help_text=lazy("With nobody chosen every reviewer decides. The others may comment."),
     )
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -113,21 +116,21 @@ class NewRuleForm(RuleForm):
     """A rule for a place that has none yet."""
 
     path = forms.CharField(
-        label="Place in the tree",
+        label=lazy("Place in the tree"),
         max_length=200,
         widget=forms.TextInput(attrs={"placeholder": "knowledge/health", "list": "folders", "autocomplete": "off"}),
-        help_text="A branch or a folder, whether it is there yet or not. The rule holds for everything below it.",
+        help_text=lazy("A branch or a folder, whether it is there yet or not. The rule holds for everything below it."),
     )
     field_order: ClassVar[list[str]] = ["path", "approvals", "reviewers"]
 
 
 # Sentences that fit most requests and rejections; the reviewer adds what is particular.
 CANNED_REASONS = (
-    "Some answers are wrong or cannot be checked. Please correct them or name a source.",
-    "The seeds are too alike. Please vary topics and wording so that the model learns the task, not one case.",
-    "Questions cannot be understood without knowing the document. Please make each stand on its own.",
-    "The style differs from seed to seed. Please let all answers follow the same pattern.",
-    "It belongs elsewhere in the tree. Please choose the place named below.",
-    "Another leaf teaches this already. Please improve that one instead.",
-    "The source or its licence is not clear. Please complete the attribution.",
+    lazy("Some answers are wrong or cannot be checked. Please correct them or name a source."),
+    lazy("The seeds are too alike. Please vary topics and wording so that the model learns the task, not one case."),
+    lazy("Questions cannot be understood without knowing the document. Please make each stand on its own."),
+    lazy("The style differs from seed to seed. Please let all answers follow the same pattern."),
+    lazy("It belongs elsewhere in the tree. Please choose the place named below."),
+    lazy("Another leaf teaches this already. Please improve that one instead."),
+    lazy("The source or its licence is not clear. Please complete the attribution."),
 )

@@ -12,6 +12,9 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any, Literal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
 from taxonomy_app.contributions.models import Kind
 from taxonomy_repo.comparison import Run, words_compare
 
@@ -19,9 +22,9 @@ Form = dict[str, Any]
 Which = Literal["mine", "theirs"]
 
 _HEAD = {
-    "task_description": "What the model should learn to do",
-    "domain": "Domain",
-    "document_outline": "Outline of the document",
+    "task_description": lazy("What the model should learn to do"),
+    "domain": lazy("Domain"),
+    "document_outline": lazy("Outline of the document"),
 }
 
 
@@ -62,17 +65,17 @@ def differences(mine: Side, theirs: Side, *, kind: str) -> list[Difference]:
         if (mine.form.get(key) or "") != (theirs.form.get(key) or "")
     ]
     if (mine.document_name, mine.document_text) != (theirs.document_name, theirs.document_text):
-        found.append(_compared("keep-document", "", "Document", mine.document_text, theirs.document_text))
-    noun = "Passage" if kind == Kind.KNOWLEDGE else "Seed"
+        found.append(_compared("keep-document", "", _("Document"), mine.document_text, theirs.document_text))
+    numbered = _("Passage %(number)s") if kind == Kind.KNOWLEDGE else _("Seed %(number)s")
     for number, (own, other) in enumerate(_slots(mine.form["seed_examples"], theirs.form["seed_examples"])):
-        place = f"{noun} {number + 1}"
+        place = numbered % {"number": number + 1}
         if own is None or other is None or not _alike(own, other):
             if own != other:
                 found.append(
                     Difference(
                         f"keep-{number}",
                         place,
-                        "The whole of it",
+                        _("The whole of it"),
                         None if own is None else (Run(_all_of(own), True),),
                         None if other is None else (Run(_all_of(other), True),),
                     )
@@ -85,7 +88,7 @@ def differences(mine: Side, theirs: Side, *, kind: str) -> list[Difference]:
             if one != another
         ]
     if list(map(dict, mine.attribution)) != list(map(dict, theirs.attribution)):
-        found.append(_compared("keep-sources", "", "Sources", _sources(mine), _sources(theirs)))
+        found.append(_compared("keep-sources", "", _("Sources"), _sources(mine), _sources(theirs)))
     return found
 
 
@@ -141,7 +144,7 @@ def _compared(choice: str, place: str, label: str, mine: str, theirs: str) -> Di
 def _slots(mine: Sequence[Form], theirs: Sequence[Form]) -> Iterable[tuple[Form | None, Form | None]]:
     """Seeds of both sides that belong together, in one order; what only one side has stands alone."""
     own, other = ([json.dumps(seed, sort_keys=True) for seed in seeds] for seeds in (mine, theirs))
-    for _, i1, i2, j1, j2 in SequenceMatcher(None, own, other, autojunk=False).get_opcodes():
+    for _tag, i1, i2, j1, j2 in SequenceMatcher(None, own, other, autojunk=False).get_opcodes():
         yield from zip_longest(mine[i1:i2], theirs[j1:j2])
 
 
@@ -152,14 +155,14 @@ def _alike(one: Form, other: Form) -> bool:
 
 def _texts(seed: Form) -> list[tuple[str, str, str]]:
     """Key, label and text of each field of a seed."""
-    found = [("context", "The text to work on", seed.get("context") or "")]
+    found = [("context", _("The text to work on"), seed.get("context") or "")]
     if "questions_and_answers" in seed:
-        found = [("context", "Passage", seed.get("context") or "")]
+        found = [("context", _("Passage"), seed.get("context") or "")]
         for number, pair in enumerate(seed["questions_and_answers"]):
-            found.append((f"{number}-question", f"Question {number + 1}", pair["question"]))
-            found.append((f"{number}-answer", f"Answer {number + 1}", pair["answer"]))
+            found.append((f"{number}-question", _("Question %(number)s") % {"number": number + 1}, pair["question"]))
+            found.append((f"{number}-answer", _("Answer %(number)s") % {"number": number + 1}, pair["answer"]))
         return found
-    return [*found, ("question", "Question", seed["question"]), ("answer", "Answer", seed["answer"])]
+    return [*found, ("question", _("Question"), seed["question"]), ("answer", _("Answer"), seed["answer"])]
 
 
 def _joined(own: Form, other: Form, which: Any) -> Form:

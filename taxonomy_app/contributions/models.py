@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.notice_models import Notice
 from taxonomy_app.contributions.review_models import (
@@ -49,22 +51,22 @@ CLAIM_LASTS = timedelta(hours=4)
 class Kind(models.TextChoices):
     """What a leaf teaches; the values are those of ``workers.specs.LeafKind``."""
 
-    KNOWLEDGE = "knowledge", "Knowledge"
-    GROUNDED = "grounded", "Skill with a text to work on"
-    FREEFORM = "freeform", "Free skill"
-    FOUNDATIONAL = "foundational", "Foundational skill"
+    KNOWLEDGE = "knowledge", lazy("Knowledge")
+    GROUNDED = "grounded", lazy("Skill with a text to work on")
+    FREEFORM = "freeform", lazy("Free skill")
+    FOUNDATIONAL = "foundational", lazy("Foundational skill")
 
 
 class State(models.TextChoices):
     """Where a submission stands. ``CLOSED`` and ``ANSWERABLE`` below say what may still happen."""
 
-    SUBMITTED = "submitted", "Waiting for review"
-    CHANGES_REQUESTED = "changes_requested", "Changes requested"
-    APPROVED = "approved", "Approved"
-    COMMITTED = "committed", "In the taxonomy"
-    REJECTED = "rejected", "Rejected"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    CONFLICT = "conflict", "Overtaken by another change"
+    SUBMITTED = "submitted", lazy("Waiting for review")
+    CHANGES_REQUESTED = "changes_requested", lazy("Changes requested")
+    APPROVED = "approved", lazy("Approved")
+    COMMITTED = "committed", lazy("In the taxonomy")
+    REJECTED = "rejected", lazy("Rejected")
+    WITHDRAWN = "withdrawn", lazy("Withdrawn")
+    CONFLICT = "conflict", lazy("Overtaken by another change")
 
 
 # The author may send another revision, or withdraw, from these.
@@ -92,8 +94,8 @@ class Draft(models.Model):
     """
 
     class WrittenAs(models.TextChoices):
-        FORM = "form", "form"
-        YAML = "yaml", "YAML"
+        FORM = "form", lazy("form")
+        YAML = "yaml", lazy("YAML")
 
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts")
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -196,16 +198,16 @@ class DraftSave(models.Model):
     def reason(self) -> str:
         """What replaced it, in words."""
         words = {
-            "seed-remove": "Before a seed was removed",
-            "pair-remove": "Before a question was removed",
-            "source-remove": "Before a source was removed",
-            "upload": "Before a file was taken over",
-            "mend": "Before it was mended",
-            "overwrite": "From the other window, before it was replaced",
-            "restore": "Before an earlier save was brought back",
-            "suggestion": "Before a suggestion was accepted",
+            "seed-remove": _("Before a seed was removed"),
+            "pair-remove": _("Before a question was removed"),
+            "source-remove": _("Before a source was removed"),
+            "upload": _("Before a file was taken over"),
+            "mend": _("Before it was mended"),
+            "overwrite": _("From the other window, before it was replaced"),
+            "restore": _("Before an earlier save was brought back"),
+            "suggestion": _("Before a suggestion was accepted"),
         }
-        return words.get(self.because.partition(":")[0], "While you were writing")
+        return words.get(self.because.partition(":")[0], _("While you were writing"))
 
 
 class SubmissionQuerySet(models.QuerySet):
@@ -351,16 +353,16 @@ class Revision(HistoryRow):
         ]
 
     def __str__(self) -> str:
-        return f"Revision {self.number}"
+        return _("Revision %(number)s") % {"number": self.number}
 
 
 class Decision(HistoryRow):
     """What a reviewer decided about one revision, and why."""
 
     class Verdict(models.TextChoices):
-        APPROVE = "approve", "Approved"
-        REQUEST_CHANGES = "request_changes", "Changes requested"
-        REJECT = "reject", "Rejected"
+        APPROVE = "approve", lazy("Approved")
+        REQUEST_CHANGES = "request_changes", lazy("Changes requested")
+        REJECT = "reject", lazy("Rejected")
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="decisions")
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="decisions")
@@ -383,20 +385,20 @@ class SubmissionEvent(HistoryRow):
     """What happened to a submission: who, when, why. ``person`` is empty where the program itself acted."""
 
     class Kind(models.TextChoices):
-        SUBMITTED = "submitted", "submitted it for review"
-        REVISED = "revised", "sent a new revision"
-        CLAIMED = "claimed", "took it for review"
-        RELEASED = "released", "gave it back to the queue"
-        ENDORSED = "endorsed", "gave an approval"
-        MOVED = "moved", "moved it to another place"
-        SUGGESTION_ACCEPTED = "suggestion_accepted", "accepted a suggestion"
-        SUGGESTION_DECLINED = "suggestion_declined", "declined a suggestion"
-        APPROVED = "approved", "approved it"
-        CHANGES_REQUESTED = "changes_requested", "asked for changes"
-        REJECTED = "rejected", "rejected it"
-        WITHDRAWN = "withdrawn", "withdrew it"
-        COMMITTED = "committed", "It became part of the taxonomy"
-        CONFLICT = "conflict", "It could not be joined with a change made meanwhile"
+        SUBMITTED = "submitted", lazy("submitted it for review")
+        REVISED = "revised", lazy("sent a new revision")
+        CLAIMED = "claimed", lazy("took it for review")
+        RELEASED = "released", lazy("gave it back to the queue")
+        ENDORSED = "endorsed", lazy("gave an approval")
+        MOVED = "moved", lazy("moved it to another place")
+        SUGGESTION_ACCEPTED = "suggestion_accepted", lazy("accepted a suggestion")
+        SUGGESTION_DECLINED = "suggestion_declined", lazy("declined a suggestion")
+        APPROVED = "approved", lazy("approved it")
+        CHANGES_REQUESTED = "changes_requested", lazy("asked for changes")
+        REJECTED = "rejected", lazy("rejected it")
+        WITHDRAWN = "withdrawn", lazy("withdrew it")
+        COMMITTED = "committed", lazy("It became part of the taxonomy")
+        CONFLICT = "conflict", lazy("It could not be joined with a change made meanwhile")
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="events")
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -435,9 +437,9 @@ class PendingCommit(models.Model):
     """
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        DONE = "done", "Done"
-        CONFLICT = "conflict", "Conflict"
+        WAITING = "waiting", lazy("Waiting")
+        DONE = "done", lazy("Done")
+        CONFLICT = "conflict", lazy("Conflict")
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="pending_commits")
     revision = models.OneToOneField(Revision, on_delete=models.PROTECT, related_name="pending_commit")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.deciding import required_reason
@@ -50,16 +51,19 @@ def submission_move(
         leaves. NeedsWork: not a place that a leaf may have. ChangedMeanwhile: decided, moved or claimed meanwhile.
     """
     as_administrator = deciding_require(submission, reviewer, step_in=step_in)
-    reason = required_reason(reason, "Write why it belongs there: the author reads it.")
+    reason = required_reason(reason, _("Write why it belongs there: the author reads it."))
     path = documents.clean(path).strip().strip("/")
     before = submission.path
     if seen_path is not None and seen_path != before:
-        raise ChangedMeanwhile(f"It was moved to {before} meanwhile, so nothing was changed. Look at it there first.")
+        raise ChangedMeanwhile(
+            _("It was moved to %(before)s meanwhile, so nothing was changed. Look at it there first.")
+            % {"before": before}
+        )
     if path == before:
-        raise Refused(f"It is at {before} already. Write another place.")
+        raise Refused(_("It is at %(before)s already. Write another place.") % {"before": before})
     leaf = Leaf.objects.present().filter(leaf_id=submission.leaf_id).first() if submission.leaf_id else None
     if submission.leaf_id is not None and leaf is None:
-        raise Refused("The leaf that this improves is no longer in the taxonomy, so it cannot be moved.")
+        raise Refused(_("The leaf that this improves is no longer in the taxonomy, so it cannot be moved."))
     goes_back = leaf is not None and leaf.path == path
     if not goes_back:
         path_require(path=path, kind=submission.kind)
@@ -84,4 +88,7 @@ def _unclaimed_place_require(path: str, submission: Submission) -> None:
     others = Submission.objects.filter(path=path, state__in=open_states).exclude(pk=submission.pk)
     other = others.filter(leaf_id__isnull=True).first() or others.filter(moves=True).first()
     if other is not None:
-        raise Refused(f"{other.number} is to go to {path} as well: decide on that one first, or choose another place.")
+        raise Refused(
+            _("%(number)s is to go to %(path)s as well: decide on that one first, or choose another place.")
+            % {"number": other.number, "path": path}
+        )

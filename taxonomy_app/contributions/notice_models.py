@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.mail.models import Delivery, Email
 
@@ -27,14 +28,14 @@ class Notice(models.Model):
     """That something happened to a submission, for one person whom it concerns; ``by`` is empty for the program."""
 
     class Kind(models.TextChoices):
-        CHANGES_REQUESTED = "changes_requested", "asks for changes to"
-        REJECTED = "rejected", "rejected"
-        COMMITTED = "committed", "is in the taxonomy now"
-        CONFLICT = "conflict", "was overtaken by another change"
-        REVISED = "revised", "sent a new version of"
-        WITHDRAWN = "withdrawn", "took back"
-        COMMENTED = "commented", "said something about"
-        MOVED = "moved", "moved to another place"
+        CHANGES_REQUESTED = "changes_requested", lazy("asks for changes to")
+        REJECTED = "rejected", lazy("rejected")
+        COMMITTED = "committed", lazy("is in the taxonomy now")
+        CONFLICT = "conflict", lazy("was overtaken by another change")
+        REVISED = "revised", lazy("sent a new version of")
+        WITHDRAWN = "withdrawn", lazy("took back")
+        COMMENTED = "commented", lazy("said something about")
+        MOVED = "moved", lazy("moved to another place")
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     submission = models.ForeignKey("Submission", on_delete=models.CASCADE, related_name="notices")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.document import clean
 from taxonomy_app.contributions.models import Approval, Kind, RevisionFinding, State, Submission
@@ -19,19 +20,24 @@ LONGEST_VALUE = 100
 
 # Value → words, and what it orders by; the number makes every order total.
 SORTS: dict[str, tuple[str, str]] = {
-    "oldest": ("Oldest first", "submitted_at"),
-    "newest": ("Newest first", "-submitted_at"),
-    "place": ("By place in the tree", "path"),
+    "oldest": (lazy("Oldest first"), "submitted_at"),
+    "newest": (lazy("Newest first"), "-submitted_at"),
+    "place": (lazy("By place in the tree"), "path"),
 }
 AGES: dict[str, tuple[str, timedelta]] = {
-    "day": ("More than a day", timedelta(days=1)),
-    "week": ("More than a week", timedelta(weeks=1)),
-    "month": ("More than a month", timedelta(days=30)),
+    "day": (lazy("More than a day"), timedelta(days=1)),
+    "week": (lazy("More than a week"), timedelta(weeks=1)),
+    "month": (lazy("More than a month"), timedelta(days=30)),
 }
-CLAIMS = {"free": "By no one", "mine": "By me"}
-WAITS = {"me": "Mine"}
+CLAIMS = {"free": lazy("By no one"), "mine": lazy("By me")}
+WAITS = {"me": lazy("Mine")}
 # What the checks found when it was handed in; a code of a check may stand here as well.
-CHECKS = {"clean": "Nothing found", "any": "Something", "error": "Errors", "warning": "Warnings"}
+CHECKS = {
+    "clean": lazy("Nothing found"),
+    "any": lazy("Something"),
+    "error": lazy("Errors"),
+    "warning": lazy("Warnings"),
+}
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,59}\Z")
 
 

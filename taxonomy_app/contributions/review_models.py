@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.form_fields import field_label, seed_position
 from taxonomy_app.web.history import HistoryRow
@@ -50,9 +52,9 @@ class ReviewRuleChange(HistoryRow):
     """Who made, changed or removed a rule, when, and what it said from then on."""
 
     class Action(models.TextChoices):
-        MADE = "made", "made the rule"
-        CHANGED = "changed", "changed the rule"
-        REMOVED = "removed", "removed the rule"
+        MADE = "made", lazy("made the rule")
+        CHANGED = "changed", lazy("changed the rule")
+        REMOVED = "removed", lazy("removed the rule")
 
     path = models.CharField(max_length=300)
     action = models.CharField(max_length=10, choices=Action.choices)
@@ -120,9 +122,9 @@ class CommentResolution(HistoryRow):
     """That nothing is left to do about a comment, and for a suggestion what its author did with it."""
 
     class Outcome(models.TextChoices):
-        SETTLED = "settled", "Settled"
-        ACCEPTED = "accepted", "Accepted"
-        DECLINED = "declined", "Declined"
+        SETTLED = "settled", lazy("Settled")
+        ACCEPTED = "accepted", lazy("Accepted")
+        DECLINED = "declined", lazy("Declined")
 
     comment = models.OneToOneField(Comment, on_delete=models.PROTECT, related_name="resolution")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -130,7 +132,7 @@ class CommentResolution(HistoryRow):
     at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.get_outcome_display()} by {self.by}"
+        return _("%(outcome)s by %(by)s") % {"outcome": self.get_outcome_display(), "by": self.by}
 
 
 class Suggestion(HistoryRow):
@@ -151,7 +153,9 @@ class Suggestion(HistoryRow):
     def label(self) -> str:
         """Which field it is about, as people call it: ``Seed 3: Answer``."""
         seed = seed_position(self.field)
-        return field_label(self.field) if seed is None else f"Seed {seed + 1}: {field_label(self.field)}"
+        if seed is None:
+            return field_label(self.field)
+        return _("Seed %(number)s: %(field)s") % {"number": seed + 1, "field": field_label(self.field)}
 
     @property
     def comparison(self) -> FieldComparison:
@@ -165,9 +169,9 @@ class RevisionFinding(models.Model):
     """
 
     class Severity(models.TextChoices):
-        ERROR = "error", "Errors"
-        WARNING = "warning", "Warnings"
-        INFO = "info", "Notes"
+        ERROR = "error", lazy("Errors")
+        WARNING = "warning", lazy("Warnings")
+        INFO = "info", lazy("Notes")
 
     submission = models.ForeignKey("contributions.Submission", on_delete=models.CASCADE, related_name="findings")
     revision = models.ForeignKey("contributions.Revision", on_delete=models.CASCADE, related_name="findings")

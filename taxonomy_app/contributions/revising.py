@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import messages
 from taxonomy_app.contributions.drafts import draft_fill
@@ -81,9 +82,11 @@ def draft_detach(*, draft: Draft, by: User, now: datetime) -> Draft:
         raise NotYours
     submission = draft.submission
     if submission is None or submission.can_be_revised:
-        raise Refused("This draft needs no separating: it can be submitted as it is.")
+        raise Refused(_("This draft needs no separating: it can be submitted as it is."))
     if submission.state == State.APPROVED:
-        raise Refused(f"{submission.number} is on its way into the taxonomy. Try again in a moment.")
+        raise Refused(
+            _("%(number)s is on its way into the taxonomy. Try again in a moment.") % {"number": submission.number}
+        )
     fields: dict[str, Any] = {"submission": None}
     leaf = leaf_now(leaf_id=submission.leaf_id, path=submission.path)
     if submission.state == State.COMMITTED and leaf is not None:
@@ -99,7 +102,7 @@ def draft_detach(*, draft: Draft, by: User, now: datetime) -> Draft:
         # Where the submission was to be moved is nothing that its author chose for what they begin now.
         fields["path"] = leaf.path
     if not Draft.objects.filter(pk=draft.pk, submission=submission).update(updated_at=now, **fields):
-        raise ChangedMeanwhile("This draft is a contribution of its own already, or was deleted in another window.")
+        raise ChangedMeanwhile(_("This draft is a contribution of its own already, or was deleted in another window."))
     draft.refresh_from_db()
     return draft
 

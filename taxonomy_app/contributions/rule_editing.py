@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions.deciding import approvals_settle
 from taxonomy_app.contributions.document import clean
@@ -37,14 +38,22 @@ def _require(*, by: User, approvals: int, reviewers: Sequence[User]) -> None:
     if not by.can_administer:
         raise NotYours
     if not 1 <= approvals <= MOST_APPROVALS:
-        raise Refused(f"Ask for at least one approval and at most {MOST_APPROVALS}.")
+        raise Refused(
+            _("Ask for at least one approval and at most %(most_approvals)s.") % {"most_approvals": MOST_APPROVALS}
+        )
     for person in reviewers:
         if not person.can_review:
-            raise Refused(f"{person.display_name} is no reviewer. Give them the role first, on their page.")
+            raise Refused(
+                _("%(display_name)s is no reviewer. Give them the role first, on their page.")
+                % {"display_name": person.display_name}
+            )
     if reviewers and len(reviewers) < approvals:
         raise Refused(
-            f"It needs {approvals} approvals, but names {len(reviewers)} of the people who could give one. "
-            "Name more people, or ask for fewer approvals."
+            _(
+                "It needs %(approvals)s approvals, but names %(count)s of the people who could give "
+                "one. Name more people, or ask for fewer approvals."
+            )
+            % {"approvals": approvals, "count": len(reviewers)}
         )
 
 
@@ -61,7 +70,7 @@ def rule_make(*, path: str, approvals: int, reviewers: Sequence[User], by: User,
         with transaction.atomic():
             rule = ReviewRule.objects.create(path=path, approvals=approvals, updated_at=now)
     except IntegrityError:
-        raise Refused(f"There is a rule for {path} already: change that one.") from None
+        raise Refused(_("There is a rule for %(path)s already: change that one.") % {"path": path}) from None
     rule.reviewers.set(reviewers)
     _record(rule, ReviewRuleChange.Action.MADE, by=by, now=now)
     approvals_settle(path=path, now=now)
@@ -83,7 +92,7 @@ def rule_change(
     )
     if not changed:
         raise ChangedMeanwhile(
-            "Another administrator changed or removed this rule meanwhile. Reload the page and look."
+            _("Another administrator changed or removed this rule meanwhile. Reload the page and look.")
         )
     rule.refresh_from_db()
     rule.reviewers.set(reviewers)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.db.models.expressions import Combinable
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions.models import ReviewRule
 from taxonomy_app.contributions.problems import NotYours, Refused
@@ -76,8 +77,8 @@ class Rules:
         """Who decides at ``path``, as a sentence says it."""
         people = self.people(path)
         if people is None:
-            return "every reviewer"
-        return ", ".join(person.display_name for person in people) or "nobody at the moment"
+            return _("every reviewer")
+        return ", ".join(person.display_name for person in people) or _("nobody at the moment")
 
 
 def deciding_require(submission: Submission, reviewer: User, *, step_in: bool = False) -> bool:
@@ -89,11 +90,18 @@ def deciding_require(submission: Submission, reviewer: User, *, step_in: bool = 
     if not reviewer.can_review:
         raise NotYours
     if submission.author_id == reviewer.pk:
-        raise Refused("This is your own contribution: somebody else has to review it.")
+        raise Refused(_("This is your own contribution: somebody else has to review it."))
     rules = Rules.load()
     standing = rules.standing(reviewer, submission.path)
     if standing == "reviewer" or (standing == "administrator" and step_in):
         return standing == "administrator"
     rule = rules.at(submission.path)
-    more = "As an administrator you may step in on the page where it is reviewed." if standing else "You may comment."
-    raise Refused(f"What is below {rule} is decided on by {rules.told(submission.path)}. {more}")
+    told = _("What is below %(place)s is decided on by %(people)s.") % {
+        "place": rule,
+        "people": rules.told(submission.path),
+    }
+    if standing:
+        more = _("As an administrator you may step in on the page where it is reviewed.")
+    else:
+        more = _("You may comment.")
+    raise Refused(f"{told} {more}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import messages
@@ -113,11 +114,11 @@ def draft_submit(
     if draft.author_id != by.pk:
         raise NotYours
     if not sign_off:
-        raise Refused("Tick the sign-off: without it your contribution cannot be taken.")
+        raise Refused(_("Tick the sign-off: without it your contribution cannot be taken."))
     draft = Draft.objects.select_for_update().filter(pk=draft.pk, version=version).select_related("author").first()
     if draft is None:
         raise ChangedMeanwhile(
-            "This draft was changed in another window since you looked at it. Read it through again, then submit."
+            _("This draft was changed in another window since you looked at it. Read it through again, then submit.")
         )
     files = draft_problems(draft)
     if files.errors:
@@ -140,7 +141,7 @@ def draft_submit(
     }
     if submission is None:
         if _changes_nothing(draft, files):
-            raise Refused("Nothing is different from the leaf in the taxonomy yet. Change something, then submit.")
+            raise Refused(_("Nothing is different from the leaf in the taxonomy yet. Change something, then submit."))
         submission = Submission.objects.create(
             author=by,
             state=State.SUBMITTED,
@@ -232,11 +233,13 @@ def filter_save(*, person: User, name: str, query: str) -> SavedFilter:
     """
     name = " ".join(documents.clean(name).split())
     if not name or len(name) > 60:
-        raise Refused("Give the filter a name of at most 60 characters.")
+        raise Refused(_("Give the filter a name of at most 60 characters."))
     own = SavedFilter.objects.filter(person=person)
     if own.exclude(name=name).count() >= SavedFilter.MOST:
-        raise Refused(f"You have {SavedFilter.MOST} saved filters. Forget one that you no longer need first.")
-    saved, _ = SavedFilter.objects.update_or_create(person=person, name=name, defaults={"query": query})
+        raise Refused(
+            _("You have %(most)s saved filters. Forget one that you no longer need first.") % {"most": SavedFilter.MOST}
+        )
+    saved, _made = SavedFilter.objects.update_or_create(person=person, name=name, defaults={"query": query})
     return saved
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.db.models import Count, Q
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions.models import Comment, Revision, State, Submission, SubmissionEvent
@@ -63,10 +64,14 @@ def revision_shown(
     qna, attribution = revision.qna.encode(), revision.attribution.encode()
     if against == "earlier" and revision.number > 1:
         earlier = submission.revisions.get(number=revision.number - 1)
-        before, before_attribution, name = earlier.qna, earlier.attribution, f"Revision {earlier.number}"
+        before, before_attribution, name = (
+            earlier.qna,
+            earlier.attribution,
+            _("Revision %(number)s") % {"number": earlier.number},
+        )
     else:
         before, before_attribution = _base(submission, revision)
-        name = "Before" if submission.state == State.COMMITTED else "In the taxonomy now"
+        name = _("Before") if submission.state == State.COMMITTED else _("In the taxonomy now")
     # A submission may have been moved since this revision was signed off.
     place = submission.path if revision.number == submission.revision_number else revision.path
     problems = documents.check(qna=qna, path=place, attribution=attribution)
@@ -207,8 +212,10 @@ class TimelineEntry:
 
 def _said(comment: Comment) -> str:
     if comment.suggested is not None:
-        return f"suggested another text ({comment.suggested.label})"
-    return "commented" if comment.seed_position is None else f"commented on seed {comment.seed_position + 1}"
+        return _("suggested another text (%(field)s)") % {"field": comment.suggested.label}
+    if comment.seed_position is None:
+        return _("commented")
+    return _("commented on seed %(seed)s") % {"seed": comment.seed_position + 1}
 
 
 def timeline(submission: Submission, *, insider: bool) -> list[TimelineEntry]:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import messages
@@ -52,7 +55,7 @@ def revision_form(revision: Revision, kind: str) -> documents.Form:
     try:
         return documents.form_from_text(revision.qna, kind=kind, path=revision.path)[0]
     except documents.NotAForm:
-        raise Refused("This revision cannot be shown as a form, so write a comment instead.") from None
+        raise Refused(_("This revision cannot be shown as a form, so write a comment instead.")) from None
 
 
 @transaction.atomic
@@ -78,23 +81,28 @@ def suggestions_add(
     if not author.can_review:
         raise NotYours
     if submission.author_id == author.pk:
-        raise Refused("This is your own contribution: change it itself.")
+        raise Refused(_("This is your own contribution: change it itself."))
     if not submission.can_be_revised:
-        raise Refused(f"There is nothing left to suggest: {submission.get_state_display().lower()}.")
+        raise Refused(
+            _("There is nothing left to suggest: %(state)s.") % {"state": submission.get_state_display().lower()}
+        )
     revision = revision_of(submission, revision_number)
     form = revision_form(revision, submission.kind)
     made: list[Comment] = []
     for name, given in texts.items():
         before = field_text(form, name)
         if before is None:
-            raise Refused("This field does not exist in the revision. Reload the page and look again.")
+            raise Refused(_("This field does not exist in the revision. Reload the page and look again."))
         text = documents.clean(given)
         if text.strip() == before.strip():
             continue
         if not text.strip():
-            raise Refused("A suggestion cannot be empty. To have something taken out, write a comment.")
+            raise Refused(_("A suggestion cannot be empty. To have something taken out, write a comment."))
         if len(text) > LONGEST_SUGGESTION:
-            raise Refused(f"A suggestion has at most {LONGEST_SUGGESTION:,} characters. Shorten it and send it again.")
+            raise Refused(
+                _("A suggestion has at most %(longest_suggestion)s characters. Shorten it and send it again.")
+                % {"longest_suggestion": f"{LONGEST_SUGGESTION:,}"}
+            )
         comment = Comment.objects.create(
             submission=submission,
             revision_number=revision.number,
@@ -106,7 +114,7 @@ def suggestions_add(
         Suggestion.objects.create(comment=comment, field=name, before=before, text=text)
         made.append(comment)
     if not made:
-        raise Refused("Nothing is different yet. Change a text, then send it.")
+        raise Refused(_("Nothing is different yet. Change a text, then send it."))
     notices_send(submission=submission, kind=Notice.Kind.COMMENTED, by=author, now=now)
     return made
 
@@ -167,9 +175,9 @@ def suggestion_accept(*, comment: Comment, by: User, over_version: int | None = 
     form = draft_form(draft)
     place = suggestion_place(comment, form, kind=draft.kind)
     if not place.name:
-        raise Refused("The seed that this is about is no longer in your draft. Put it back there, or decline.")
+        raise Refused(_("The seed that this is about is no longer in your draft. Put it back there, or decline."))
     if not place.as_read and over_version != draft.version:
-        raise Overtaken("You have changed this text since the suggestion was made, so nothing was overwritten.")
+        raise Overtaken(_("You have changed this text since the suggestion was made, so nothing was overwritten."))
     if place.text != place.suggestion.text:
         draft = draft_save(
             draft=draft,
@@ -207,7 +215,7 @@ def draft_form(draft: Draft) -> documents.Form:
     try:
         return documents.form_from_text(draft.text, kind=draft.kind, path=draft.path)[0]
     except documents.NotAForm as error:
-        raise Refused(f"The YAML of your draft has to be mended first. {error}") from None
+        raise Refused(_("The YAML of your draft has to be mended first. %(error)s") % {"error": error}) from None
 
 
 def _resolve(comment: Comment, *, by: User, outcome: str, now: datetime) -> None:
@@ -216,10 +224,12 @@ def _resolve(comment: Comment, *, by: User, outcome: str, now: datetime) -> None
             CommentResolution.objects.create(comment=comment, by=by, outcome=outcome, at=now)
     except IntegrityError:
         settled = CommentResolution.objects.select_related("by").get(comment=comment)
-        raise ChangedMeanwhile(f"{settled} already.") from None
+        raise ChangedMeanwhile(_("%(settled)s already.") % {"settled": settled}) from None
 
 
 def _record(comment: Comment, kind: str, *, by: User, now: datetime) -> None:
     suggestion = comment.suggestion  # type: ignore[attr-defined]  # the other side of a OneToOneField
-    told = f"{suggestion.label} (suggested by {comment.author.display_name})"
+    # Kept with the history, which is the same for every reader.
+    with translation.override(settings.LANGUAGE_CODE):
+        told = f"{suggestion.label} (suggested by {comment.author.display_name})"
     record(comment.submission, kind, person=by, reason=told, now=now)

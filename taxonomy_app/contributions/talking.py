@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from taxonomy_app.contributions.models import Comment, CommentResolution, Notice, Submission
 from taxonomy_app.contributions.notices import notices_send
@@ -38,12 +39,12 @@ def comment_add(
         raise NotYours
     text = written(text)
     if not text:
-        raise Refused("Write something first.")
+        raise Refused(_("Write something first."))
     revision = revision_of(submission, submission.revision_number if revision_number is None else revision_number)
     if seed_position is not None:
         leaf = read_leaf(revision.qna.encode(), revision.path).leaf
         if not 0 <= seed_position < (len(leaf.seed_examples) if leaf else 0):
-            raise Refused("This seed does not exist in the revision. Reload the page and look again.")
+            raise Refused(_("This seed does not exist in the revision. Reload the page and look again."))
     made: Comment = Comment.objects.create(
         submission=submission,
         revision_number=revision.number,
@@ -69,4 +70,6 @@ def comment_resolve(*, comment: Comment, by: User, now: datetime) -> CommentReso
             return CommentResolution.objects.create(comment=comment, by=by, at=now)
     except IntegrityError:
         settled = CommentResolution.objects.select_related("by").get(comment=comment)
-        raise ChangedMeanwhile(f"{settled.by.display_name} has settled this already.") from None
+        raise ChangedMeanwhile(
+            _("%(person)s has settled this already.") % {"person": settled.by.display_name}
+        ) from None

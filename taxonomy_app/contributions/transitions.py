@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from taxonomy_app.contributions import document as documents
 from taxonomy_app.contributions import messages
 from taxonomy_app.contributions.models import Revision, Submission, SubmissionEvent, SubmissionText
 from taxonomy_app.contributions.notices import notices_send
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
+from taxonomy_app.web.numbers import grouped
 
 if TYPE_CHECKING:
     from taxonomy_app.people.models import User
@@ -30,7 +33,10 @@ def written(text: str) -> str:
     """A person's words as they are kept; longer than can be kept they are refused, never cut."""
     text = documents.clean(text).strip()
     if len(text) > LONGEST_REASON:
-        raise Refused(f"This is longer than {LONGEST_REASON:,} characters. Shorten it and send it again.")
+        raise Refused(
+            _("This is longer than %(most)s characters. Shorten it and send it again.")
+            % {"most": grouped(LONGEST_REASON)}
+        )
     return text
 
 
@@ -80,5 +86,5 @@ def revision_of(submission: Submission, number: int) -> Revision:
     """The revision of that number, or the sentence that there is none."""
     revision = submission.revisions.filter(number=number).first()
     if revision is None:
-        raise ChangedMeanwhile("This revision does not exist. Reload the page and look again.")
+        raise ChangedMeanwhile(_("This revision does not exist. Reload the page and look again."))
     return revision

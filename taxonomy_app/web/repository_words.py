@@ -64,6 +64,8 @@ CODES = {
     "loss": mark("Loss"),
     "seconds_left": mark("Seconds left"),
 }
+# Parts of sentences that are numbers.
+_NUMBERS = frozenset({"count", "least", "most", "number", "other", "seed", "words"})
 # What a stage counts.
 UNITS = (mark("samples"), mark("items"), mark("tokens"), mark("arms"))
 
@@ -82,6 +84,12 @@ SENTENCES = (
     mark("Stacked"),
     mark("LAB, as Labradorite-13b"),
     mark("LAB, as Merlinite-7b"),
+    mark("the current release, %(release)s"),
+    mark("the student before any teaching, %(model)s: there is no release yet"),
+    mark("Round %(number)s"),
+    mark("Preview of %(round)s"),
+    mark("The worker fell silent twice over this."),
+    mark("Ask again later; an administrator finds the reason in the worker's log."),
     mark("Started."),
     mark("Planned with %(count)s leaves."),
     mark("The plan is written."),
@@ -124,6 +132,11 @@ def unit_words(unit: str) -> str:
     return translation.gettext(unit) if unit in UNITS else unit
 
 
+def _varying(name: str) -> str:
+    """The pattern of a sentence's varying part: a number where its name says so, anything otherwise."""
+    return rf"(?P<{name}>\d[\d,]*)" if name in _NUMBERS else f"(?P<{name}>.+?)"
+
+
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Each known sentence with varying parts, and what finds its parts in a sentence that was said."""
@@ -131,7 +144,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     for sentence in (*SENTENCES, *CHECKS):
         if "%(" in sentence:
             pieces = re.split(r"%\((\w+)\)s", sentence)
-            pattern = "".join(re.escape(p) if n % 2 == 0 else f"(?P<{p}>.+?)" for n, p in enumerate(pieces))
+            pattern = "".join(re.escape(p) if n % 2 == 0 else _varying(p) for n, p in enumerate(pieces))
             found.append((sentence, re.compile(pattern, re.DOTALL)))
     return tuple(found)
 
@@ -148,9 +161,23 @@ def said(sentence: str) -> str:
     for template, pattern in _patterns():
         match = pattern.fullmatch(sentence)
         if match:
-            parts = {name: field_said(text) if name == "field" else text for name, text in match.groupdict().items()}
-            return translation.gettext(template) % parts
+            parts = match.groupdict()
+            # A part may be words of ours, too: a field's name, an advice.
+            known = {name: field_said(text) if name == "field" else _part(text) for name, text in parts.items()}
+            return translation.gettext(template) % known
     return sentence
+
+
+_ROUND = re.compile(r"Round \d+")
+
+
+def known(sentence: str) -> bool:
+    """Whether ``said`` knows this English sentence."""
+    return sentence in _WHOLE or any(pattern.fullmatch(sentence) for _template, pattern in _patterns())
+
+
+def _part(text: str) -> str:
+    return said(text) if text[-1:] in ".?" or text in _WHOLE or _ROUND.fullmatch(text) else text
 
 
 @cache

@@ -25,6 +25,24 @@ SENTENCES = (
     mark("Step"),
     mark("Loss (nats a token)"),
     mark("Loss by step of tuning; the numbers are in the table above."),
+    # editor.js and contributions/saver.js
+    mark("Not saved yet"),
+    mark("Saving…"),
+    mark("Saved at {time}"),
+    mark("Not saved"),
+    mark("Not saved: you are not signed in any more. Copy what you wrote, then reload."),
+    mark("Not saved: the server cannot be reached. Trying again."),
+    # review.js
+    mark("Approve this?"),
+    mark("It goes into the taxonomy right away."),
+    mark("Approve"),
+    mark("Request changes?"),
+    mark("The author gets it back with your reason:"),
+    mark("Request changes"),
+    mark("Reject this?"),
+    mark("It is closed for good. The author reads your reason:"),
+    mark("Reject"),
+    mark("Write the reason, or choose a sentence. The author reads it."),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from taxonomy_app.web.messages import Message, MessageProblem, messages_of_code, messages_of_site, messages_of_template
 from taxonomy_app.web.script_words import SENTENCES
@@ -213,12 +215,21 @@ def test_what_is_sent_to_a_person_is_in_their_language(contributor: Any) -> None
 # --- The pages ---------------------------------------------------------------------------------------------------
 
 
-# Words of the pages' own English that no German text, name or seed of the test's taxonomy holds.
-ENGLISH = re.compile(
-    r"\b(?:the|and|with|your|you|this|that|have|has|are|was|were|been|will|cannot|nothing|yet|which|"
-    r"submissions?|reviewers?|leaf|leaves|seeds?|save|cancel|show|search|waiting|approve|reject|rounds?)\b",
-    re.IGNORECASE,
-)
+def _left_in_english(page: str) -> set[str]:
+    """Texts of the page that the German catalogue translates and that stand there in English all the same."""
+    known = {
+        message.id: message.string for message in catalogue("de") if message.id and isinstance(message.string, str)
+    }
+    german = set(known.values())
+    body = re.sub(r"<(script|style|pre|textarea|option)\b.*?</\1>", "", page, flags=re.DOTALL)
+    texts = {html.unescape(" ".join(text.split())) for text in re.findall(r">([^<>]+)<", body)}
+    texts |= {html.unescape(text) for text in re.findall(r' (?:title|aria-label|placeholder)="([^"]+)"', body)}
+    return {text for text in texts if known.get(text, text) != text and text not in german}
+
+
+def test_a_text_left_in_english_is_found() -> None:
+    page = '<p>Draft</p><p>Entwurf</p><a title="Notices">Rosa</a><script>Draft</script>'
+    assert _left_in_english(page) == {"Draft", "Notices"}
 
 
 @pytest.mark.parametrize(("name", "route"), CASES)
@@ -243,3 +254,53 @@ def test_every_page_answers_in_german_as_it_does_in_english(
         client.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
         german = client.get(url, route.query(world))
         assert german.status_code == english.status_code, url
+        if german.headers["Content-Type"].startswith("text/html"):
+            assert _left_in_english(german.content.decode()) == set(), url
+
+
+# --- What taxonomy_repo says -----------------------------------------------------------------------------------
+
+
+def test_the_sentence_of_every_check_is_known() -> None:
+    from taxonomy_app.web.repository_words import field_words, known
+    from taxonomy_repo.checks import check_leaf
+    from taxonomy_repo.checks.registry import (
+        GOOD_KNOWLEDGE,
+        GOOD_PATH,
+        GOOD_SKILL,
+        KNOWLEDGE_PATH,
+        REGISTRY,
+        load_checks,
+    )
+    from taxonomy_repo.comparison import leaf_compare
+    from taxonomy_repo.leaf import read_leaf
+
+    load_checks()
+    said: set[str] = set()
+    for check in REGISTRY.values():
+        if check.example is not None:
+            attribution = None if check.example.attribution is None else check.example.attribution.encode()
+            said |= {problem.message for problem in check_leaf(check.example.data, check.example.path, attribution)}
+    assert len(said) > 50
+    assert {sentence for sentence in said if not known(sentence)} == set(), "add them to web/check_sentences.py"
+    texts = ((GOOD_KNOWLEDGE, KNOWLEDGE_PATH), (GOOD_SKILL, GOOD_PATH))
+    with translation.override("de"):
+        for text, path in texts:
+            compared = leaf_compare(None, read_leaf(text.encode(), path).leaf)
+            labels = {field.label for field in compared.head} | {f.label for s in compared.seeds for f in s.fields}
+            assert {label for label in labels if field_words(label) == label} <= {"Text"}
+
+
+def test_a_sentence_of_a_check_is_said_in_german_with_its_parts_and_english_as_it_is() -> None:
+    from taxonomy_app.web.repository_words import said
+
+    sentence = "The answer of seed 3 is empty. Write it, or take it away."
+    assert said(sentence) == sentence
+    with translation.override("de"):
+        assert said(sentence) == (
+            "Die Antwort von Saatbeispiel 3 ist leer. Schreiben Sie etwas oder nehmen Sie das Feld weg."
+        )
+        assert said("The licence WTF is not among those that can be used: MIT. Choose another source.") == (
+            "Die Lizenz WTF gehört nicht zu denen, die verwendet werden dürfen: MIT. Wählen Sie eine andere Quelle."
+        )
+        assert said("Somebody's own words.") == "Somebody's own words."

@@ -36,6 +36,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -93,7 +94,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def _initial(request: HttpRequest) -> dict[str, str]:
     """What the address says beforehand; ``folder`` may be a folder of the taxonomy with its branch."""
     initial = {key: request.GET[key] for key in ("kind", "folder", "name") if key in request.GET}
-    branch, _, rest = initial.get("folder", "").partition("/")
+    branch, _between, rest = initial.get("folder", "").partition("/")
     if branch in documents.BRANCH_OF_KIND.values():
         initial["folder"] = rest
         if branch == documents.BRANCH_OF_KIND[Kind.KNOWLEDGE]:
@@ -143,7 +144,7 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         unreadable = found.written_as == Draft.WrittenAs.YAML and _unreadable(found)
         if unreadable:
-            messages.warning(request, f"The form cannot show this YAML: {unreadable}")
+            messages.warning(request, _("The form cannot show this YAML: %(unreadable)s") % {"unreadable": unreadable})
             return redirect("contributions:draft_yaml", pk=pk)
         return _show_form(request, found)
     action = request.POST.get("action", "save")
@@ -227,7 +228,7 @@ def _changes(request: HttpRequest, found: Draft, action: str = "save") -> DraftC
     form = documents.form_from_fields(fields, kind=found.kind, before=found.form)
     sources = documents.sources_from_fields(fields, before=found.attribution)
     form = documents.form_act(form, kind=found.kind, action=action)
-    name, _, number = action.partition(":")
+    name, _between, number = action.partition(":")
     save = found.saves.filter(pk=documents.number_from_text(number)).first() if name == "put-back" else None
     if save is not None:
         form = documents.form_put_back(form, earlier=save.form, action=save.because)
@@ -260,13 +261,19 @@ def _touches_form(fields: dict[str, str], action: str) -> bool:
 
 def _read_upload(upload: Any, what: str) -> str:
     if upload.size > services.LONGEST_TEXT:
-        raise Refused(f"{what} is larger than {services.LONGEST_TEXT // 1_000_000} MB. Shorten it and upload it again.")
+        raise Refused(
+            _("%(what)s is larger than %(megabytes)s MB. Shorten it and upload it again.")
+            % {"what": what, "megabytes": services.LONGEST_TEXT // 1_000_000}
+        )
     try:
         return str(upload.read().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Refused(
-            f"{what} {upload.name} is not plain text in UTF-8 (byte {error.start + 1} is not). "
-            "Save it as plain text with the encoding UTF-8 and upload it again."
+            _(
+                "%(what)s %(name)s is not plain text in UTF-8 (byte %(byte)s is not). "
+                "Save it as plain text with the encoding UTF-8 and upload it again."
+            )
+            % {"what": what, "name": upload.name, "byte": error.start + 1}
         ) from None
 
 
@@ -274,7 +281,10 @@ def _read_document(upload: Any) -> str:
     """The text of a document, converted where it is of another kind than text."""
     if upload.size > MOST_BYTES_TO_CONVERT:
         most = MOST_BYTES_TO_CONVERT // 1_000_000
-        raise Refused(f"The document is larger than {most} MB. Split it, or give the part that the seeds are about.")
+        raise Refused(
+            _("The document is larger than %(most)s MB. Split it, or give the part that the seeds are about.")
+            % {"most": most}
+        )
     try:
         return converted(upload.name, upload.read(), seconds=_CONVERSION_SECONDS)
     except DocumentProblem as problem:
@@ -296,7 +306,7 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
     if action == "submit":
         return redirect("contributions:draft_submit", pk=found.pk)
     where = reverse("contributions:draft", args=[found.pk])
-    name, _, place = action.partition(":")
+    name, _between, place = action.partition(":")
     if name in ("ask", "try"):
         return redirect(f"{where}#asking")
     if name == "put-back":
@@ -312,7 +322,7 @@ def _after_save(request: HttpRequest, found: Draft, action: str) -> HttpResponse
         return redirect(f"{where}#seed-{max(at + step, 1)}")
     if name.startswith("source-"):
         return redirect(f"{where}#sources")
-    messages.success(request, "Saved.")
+    messages.success(request, _("Saved."))
     return redirect(where)
 
 
@@ -354,7 +364,9 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         unwritable = _unwritable(found)
         if unwritable:
-            messages.warning(request, f"This cannot be written as YAML yet. {unwritable}")
+            messages.warning(
+                request, _("This cannot be written as YAML yet. %(unwritable)s") % {"unwritable": unwritable}
+            )
             return redirect("contributions:draft", pk=pk)
         return _show_yaml(request, found, _text(found))
     text = request.POST.get("text")
@@ -365,9 +377,9 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if upload is not None:
             because = "upload"
-            text = _read_upload(upload, "The file")
+            text = _read_upload(upload, _("The file"))
         elif action == "upload":
-            raise Refused("Choose a file first, then press the button again.")
+            raise Refused(_("Choose a file first, then press the button again."))
         elif action == "mend" and text is not None:
             mending = mend_leaf(documents.clean(text).encode())
             text, because = mending.data.decode(), "mend" if mending.repairs else because
@@ -395,18 +407,24 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
         if unreadable:
             messages.error(
                 request,
-                f"{upload.name} was taken over, but needs mending. {unreadable} "
-                "What stood here before is among the earlier saves.",
+                _(
+                    "%(name)s was taken over, but needs mending. %(unreadable)s What stood here before "
+                    "is among the earlier saves."
+                )
+                % {"name": upload.name, "unreadable": unreadable},
             )
         else:
-            messages.success(request, f"{upload.name} was taken over. What stood here is among the earlier saves.")
+            messages.success(
+                request,
+                _("%(name)s was taken over. What stood here is among the earlier saves.") % {"name": upload.name},
+            )
         return redirect("contributions:draft_yaml", pk=pk)
     if action == "submit":
         return redirect("contributions:draft_submit", pk=pk)
     if mending is not None:
         _tell_repairs(request, mending)
     else:
-        messages.success(request, "Saved.")
+        messages.success(request, _("Saved."))
     return redirect("contributions:draft_yaml", pk=pk)
 
 
@@ -414,14 +432,19 @@ def _tell_repairs(request: HttpRequest, mending: Mending) -> None:
     """What was mended, line by line, or that nothing could be."""
     repairs = mending.repairs
     if not repairs:
-        messages.warning(request, "Nothing here could be mended without guessing. The lines named need your own hand.")
+        messages.warning(
+            request, _("Nothing here could be mended without guessing. The lines named need your own hand.")
+        )
         return
-    told = " ".join(f"Line {repair.line}: {repair.message}" for repair in repairs[:MOST_REPAIRS_TOLD])
+    told = [
+        _("Line %(line)s: %(message)s") % {"line": repair.line, "message": repair.message}
+        for repair in repairs[:MOST_REPAIRS_TOLD]
+    ]
     more = len(repairs) - MOST_REPAIRS_TOLD
-    messages.success(
-        request,
-        f"Mended. {told}{f' And {more} more.' if more > 0 else ''} What stood here before is among the earlier saves.",
-    )
+    if more > 0:
+        told.append(_("And %(more)s more.") % {"more": more})
+    sentences = (_("Mended."), *told, _("What stood here before is among the earlier saves."))
+    messages.success(request, " ".join(sentences))
 
 
 def _text(found: Draft) -> str:
@@ -504,7 +527,7 @@ def draft_submit(request: HttpRequest, pk: int) -> HttpResponse:
             refused, status = error.sentence, 409 if isinstance(error, ChangedMeanwhile) else 422
             found = draft_or_404(request, pk)
         else:
-            messages.success(request, "Submitted. A reviewer will read it; this page shows what becomes of it.")
+            messages.success(request, _("Submitted. A reviewer will read it; this page shows what becomes of it."))
             return redirect(made)
     files = services.draft_problems(found)
     form = found.form
@@ -532,7 +555,7 @@ def draft_detach(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
     else:
-        messages.success(request, "This draft is now a contribution of its own. Read it through, then submit it.")
+        messages.success(request, _("This draft is now a contribution of its own. Read it through, then submit it."))
     return redirect("contributions:draft", pk=pk)
 
 
@@ -542,6 +565,6 @@ def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
     found = draft_or_404(request, pk)
     if request.method == "POST":
         services.draft_discard(draft=found, by=request.user)
-        messages.success(request, f"The draft {found.name} was deleted.")
+        messages.success(request, _("The draft %(name)s was deleted.") % {"name": found.name})
         return redirect("contributions:mine")
     return render(request, "contributions/draft_discard.html", {"draft": found})

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -113,5 +114,5 @@ def draft_settle(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
         return show_both(request, found)
-    messages.success(request, "Saved as you chose. What was stored before is among the earlier saves.")
+    messages.success(request, _("Saved as you chose. What was stored before is among the earlier saves."))
     return redirect("contributions:draft_yaml" if as_yaml else "contributions:draft", pk=pk)

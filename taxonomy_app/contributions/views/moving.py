@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from taxonomy_app.contributions import document as documents
@@ -46,7 +47,11 @@ def move(request: HttpRequest, pk: int) -> HttpResponse:
             refused, status = error.sentence, 409 if isinstance(error, ChangedMeanwhile) else 422
             found = reviewed_or_404(pk)
         else:
-            messages.success(request, f"{found.number} goes to {found.path} now. Its author is told.")
+            messages.success(
+                request,
+                _("%(number)s goes to %(path)s now. Its author is told.")
+                % {"number": found.number, "path": found.path},
+            )
             return back_to_review(request, found)
     branch = documents.BRANCH_OF_KIND[Kind(found.kind)]
     context = {

@@ -27,6 +27,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import bulk, services
@@ -41,14 +43,15 @@ from taxonomy_app.contributions.rules import Rules
 from taxonomy_app.contributions.shown import author_record, revision_shown, timeline
 from taxonomy_app.people.permissions import reviewer_required
 from taxonomy_app.tree.models import Branch, Leaf
+from taxonomy_app.web.languages import mid_sentence
 
 PAGE = 25
 LONGEST_FILTER = 2_000
 
 DECIDE = {
-    Decision.Verdict.APPROVE: (services.submission_approve, "approved. It is on its way into the taxonomy"),
-    Decision.Verdict.REQUEST_CHANGES: (services.submission_request_changes, "handed back with your request"),
-    Decision.Verdict.REJECT: (services.submission_reject, "rejected"),
+    Decision.Verdict.APPROVE: (services.submission_approve, lazy("approved. It is on its way into the taxonomy")),
+    Decision.Verdict.REQUEST_CHANGES: (services.submission_request_changes, lazy("handed back with your request")),
+    Decision.Verdict.REJECT: (services.submission_reject, lazy("rejected")),
 }
 
 
@@ -128,7 +131,7 @@ def filter_forget(request: HttpRequest, pk: int) -> HttpResponse:
     """Forget one of one's own saved filters."""
     found = get_object_or_404(SavedFilter, pk=pk, person=request.user)
     services.filter_forget(saved=found, by=request.user)
-    messages.success(request, f"The filter {found.name} is forgotten.")
+    messages.success(request, _("The filter %(name)s is forgotten.") % {"name": found.name})
     return redirect("contributions:queue")
 
 
@@ -203,12 +206,15 @@ def why_not(found: Submission, user: Any, *, standing: str = "reviewer", rules: 
     ``standing`` and ``rules``: as what they would decide (``Rules.standing``), where that was looked up.
     """
     if found.author_id == user.pk:
-        return "This is your own contribution, so somebody else has to decide on it."
+        return _("This is your own contribution, so somebody else has to decide on it.")
     if found.state != State.SUBMITTED:
-        return f"There is nothing to decide: {found.get_state_display().lower()}."
+        return _("There is nothing to decide: %(state)s.") % {"state": mid_sentence(found.get_state_display())}
     if not standing and rules is not None:
         rule = rules.at(found.path)
-        return f"What is below {rule} is decided on by {rules.told(found.path)}. You may comment."
+        return _("What is below %(rule)s is decided on by %(told)s. You may comment.") % {
+            "rule": rule,
+            "told": rules.told(found.path),
+        }
     return ""
 
 
@@ -218,12 +224,15 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     found = reviewed_or_404(pk)
     form = DecisionForm(request.POST)
     if not form.is_valid():
-        return _show(request, found, form=form, refused="Choose approve, request changes or reject.", status=422)
+        return _show(request, found, form=form, refused=_("Choose approve, request changes or reject."), status=422)
     act, words = DECIDE[form.cleaned_data["verdict"]]
     seen = request.POST.get("path", found.path)
     try:
         if seen != found.path:
-            raise ChangedMeanwhile(f"It was moved to {found.path} meanwhile, so nothing was decided. Look at it there.")
+            raise ChangedMeanwhile(
+                _("It was moved to %(path)s meanwhile, so nothing was decided. Look at it there.")
+                % {"path": found.path}
+            )
         decision = act(
             submission=found,
             reviewer=request.user,
@@ -237,7 +246,10 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         return _show(request, reviewed_or_404(pk), form=form, refused=refused.sentence, status=status)
     if decision is None:
         count = approvals_count([found])[found.pk]
-        words = f"approved by you. It has {len(count.given)} of {count.needed} approvals; others go on with it"
+        words = _("approved by you. It has %(count)s of %(needed)s approvals; others go on with it") % {
+            "count": len(count.given),
+            "needed": count.needed,
+        }
     messages.success(request, f"{found.number} {found.name}: {words}.")
     chosen = filter_of(request)
     following = chosen.following(found, user=request.user, now=timezone.now())
@@ -248,10 +260,10 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 BULK = (
-    (bulk.CLAIM, "Claim them"),
-    (Decision.Verdict.APPROVE, "Approve them"),
-    (Decision.Verdict.REQUEST_CHANGES, "Request changes"),
-    (Decision.Verdict.REJECT, "Reject them"),
+    (bulk.CLAIM, lazy("Claim them")),
+    (Decision.Verdict.APPROVE, lazy("Approve them")),
+    (Decision.Verdict.REQUEST_CHANGES, lazy("Request changes")),
+    (Decision.Verdict.REJECT, lazy("Reject them")),
 )
 
 
@@ -295,7 +307,7 @@ def decide_all(request: HttpRequest) -> HttpResponse:
             context["verdict"] = dict(BULK)[request.POST["verdict"]]
             return render(request, "contributions/decided_all.html", context)
     elif request.method == "POST":
-        context["refused"] = "Choose what should be done with them."
+        context["refused"] = _("Choose what should be done with them.")
     context |= {
         "count": count,
         "left_out": rows.count() - count,

@@ -14,6 +14,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions import services
@@ -53,7 +54,7 @@ def rule_add(request: HttpRequest) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, refused.sentence)
         else:
-            messages.success(request, f"The rule for {made.path} holds from now on.")
+            messages.success(request, _("The rule for %(path)s holds from now on.") % {"path": made.path})
             return redirect("contributions:rules")
     return _show(request, form, None)
 
@@ -81,7 +82,7 @@ def rule(request: HttpRequest, pk: int) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, refused.sentence)
         else:
-            _tell(request, f"The rule for {found.path} is changed.", approved)
+            _tell(request, _("The rule for %(path)s is changed.") % {"path": found.path}, approved)
             return redirect("contributions:rules")
     return _show(request, form, found)
 
@@ -92,13 +93,16 @@ def rule_remove(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(ReviewRule, pk=pk)
     path = found.path
     approved = services.rule_remove(rule=found, by=request.user, now=timezone.now())
-    _tell(request, f"The rule for {path} is removed.", approved)
+    _tell(request, _("The rule for %(path)s is removed.") % {"path": path}, approved)
     return redirect("contributions:rules")
 
 
 def _tell(request: HttpRequest, sentence: str, approved: Sequence[Submission]) -> None:
     more = ", ".join(submission.number for submission in approved)
-    messages.success(request, f"{sentence} {more} had all approvals by that and went on." if more else sentence)
+    if more:
+        told = _("%(submissions)s had all approvals by that and went on.") % {"submissions": more}
+        sentence = f"{sentence} {told}"
+    messages.success(request, sentence)
 
 
 def _show(request: HttpRequest, form: Any, found: ReviewRule | None) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -80,7 +81,9 @@ def draft_restore(request: HttpRequest, pk: int, version: int) -> HttpResponse:
     try:
         services.draft_restore(draft=found, by=request.user, version=posted, save=save, now=timezone.now())
     except Refused:
-        messages.error(request, "The draft was saved again since you opened this page. Compare once more, then decide.")
+        messages.error(
+            request, _("The draft was saved again since you opened this page. Compare once more, then decide.")
+        )
         return redirect("contributions:draft_earlier", pk=pk, version=version)
-    messages.success(request, "This is the earlier save. What stood here before is among the earlier saves, too.")
+    messages.success(request, _("This is the earlier save. What stood here before is among the earlier saves, too."))
     return redirect("contributions:draft", pk=pk)

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -160,8 +161,10 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
     else:
-        more = " The next version that you had begun is among your drafts." if begun else ""
-        messages.success(request, f"Taken back. What you wrote is still here to read.{more}")
+        told = [_("Taken back. What you wrote is still here to read.")]
+        if begun:
+            told.append(_("The next version that you had begun is among your drafts."))
+        messages.success(request, " ".join(told))
     return redirect(found)
 
 

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -62,7 +63,10 @@ def suggest(request: HttpRequest, pk: int) -> HttpResponse:
             refused = error.sentence
         else:
             count = len(made)
-            messages.success(request, "Sent as a suggestion." if count == 1 else f"Sent as {count} suggestions.")
+            messages.success(
+                request,
+                _("Sent as a suggestion.") if count == 1 else _("Sent as %(count)s suggestions.") % {"count": count},
+            )
             return redirect(f"{talk_page(request, found)}#{'head' if seed is None else f'seed-{seed + 1}'}")
     return _show(request, found, seed, number, refused=refused)
 
@@ -86,7 +90,7 @@ def _show(request: HttpRequest, found: Submission, seed: int | None, number: int
     try:
         form = revision_form(revision, found.kind)
         if seed is not None and seed >= len(form["seed_examples"]):
-            raise Refused("This seed does not exist in the revision. Go back and look again.")
+            raise Refused(_("This seed does not exist in the revision. Go back and look again."))
         context["fields"] = [
             {
                 "name": name,
@@ -131,7 +135,7 @@ def suggestion(request: HttpRequest, pk: int, comment_pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, refused.sentence)
         return redirect(f"{comment.submission.get_absolute_url()}#suggestions")
-    messages.success(request, "Accepted: it is in your next version, which you still have to send.")
+    messages.success(request, _("Accepted: it is in your next version, which you still have to send."))
     if over is not None:
         return redirect(draft)
     return redirect(f"{comment.submission.get_absolute_url()}#suggestions")
@@ -161,7 +165,7 @@ def suggestion_decline(request: HttpRequest, pk: int, comment_pk: int) -> HttpRe
 
 def answered_in_editor(request: HttpRequest, draft: Draft, action: str) -> HttpResponse:
     """What ``suggestion-accept:7`` or ``suggestion-decline:7`` does on the editor's page, once its text is saved."""
-    name, _, number = action.partition(":")
+    name, _between, number = action.partition(":")
     editor = reverse("contributions:draft", args=[draft.pk])
     comment = get_object_or_404(
         Comment.objects.filter(submission=draft.submission_id, suggestion__isnull=False).select_related(

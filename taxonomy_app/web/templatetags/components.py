@@ -23,7 +23,7 @@ from django.utils.translation import npgettext_lazy
 
 from taxonomy_app.tree.models import words
 from taxonomy_app.tree.search_words import mark_words, query_words
-from taxonomy_app.web import icons, states
+from taxonomy_app.web import icons, languages, states
 from taxonomy_app.web.markdown import has_markup, rendered
 from taxonomy_app.web.repository_words import code_words, field_words, said
 
@@ -184,6 +184,12 @@ def marked(text: str, words: str) -> SafeString:
 def words_of(segment: str) -> str:
     """A folder's name as words: ``compositional_skills`` → ``Compositional skills``."""
     return words(str(segment))
+
+
+@register.filter(name="mid_sentence")
+def mid_sentence_of(words: str) -> str:
+    """The words of a badge or a choice as they stand inside a sentence."""
+    return languages.mid_sentence(words)
 
 
 @register.filter(name="field_words")
