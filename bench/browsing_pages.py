@@ -256,7 +256,6 @@ def pages(size: str, samples: int) -> pagetimes.Pages:
     from django.urls import reverse
 
     from taxonomy_app.releases.models import LeafScore, Release, Subject
-    from taxonomy_app.rounds.models import Round
     from taxonomy_app.tree.models import Leaf, LeafVersion
 
     leaves = SIZES[size]
@@ -268,7 +267,7 @@ def pages(size: str, samples: int) -> pagetimes.Pages:
         return f"{home}?{urlencode(fields)}"
 
     each = range(len(spread))
-    releases, rounds = list(Release.objects.order_by("-number")), list(Round.objects.order_by("-number"))
+    releases = list(Release.objects.order_by("-number"))
     after = LeafScore.objects.filter(subject=Subject.AFTER).order_by("pk")
     scored = list(after.values_list("release__number", "leaf_id"))
     asked_for = {
@@ -292,7 +291,6 @@ def pages(size: str, samples: int) -> pagetimes.Pages:
         "matrix": [reverse("releases:matrix") for _ in each],
         "comparison": [reverse("releases:compare") for _ in each],
         "rounds": [reverse("rounds:list") for _ in each],
-        "round": [rounds[at % len(rounds)].get_absolute_url() for at in each],
     }
     return {page: ("reader", addresses) for page, addresses in asked_for.items()}
 

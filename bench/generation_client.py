@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import aiohttp
 import psutil
 
-from bench.fixed_latency_server import MODEL, Server, answered, running
-from bench.plausible_answers import PlausibleAnswers
+from bench.teacher.answers import PlausibleAnswers
+from bench.teacher.server import MODEL, Server, answered, running
 from workers.artifacts import ArtifactStore
 from workers.environment import shared_settings
 from workers.generation.run import Order, generate

@@ -8,7 +8,7 @@ accepted sample, and how many of the server's slots it kept busy.
 
 The peers are installed into environments of their own under ``--envs`` (or ``SEEDBED_BENCH_ENVS``; ``--install`` does
 this alone), with torch left out: none of what runs here needs it. Without ``--teacher-url`` the server is the one of
-fixed latency (``fixed_latency_server``), whose judges accept the same share of everybody's rows.
+fixed latency (``bench.teacher.server``), whose judges accept the same share of everybody's rows.
 
 Prints one line of JSON; its exit status is 1 where a limit is missed or a peer could not be run.
 """
@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.fixed_latency_server import MODEL, Server, running
+from bench.teacher.server import MODEL, Server, running
 from workers.environment import PROJECT
 from workers.generation.__main__ import planned_leaves
 from workers.specs import LeafKind, PlannedLeaf
@@ -144,22 +145,25 @@ def run_peer(name: str, given: dict[str, Any], envs: Path, folder: Path) -> dict
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
     begun = time.monotonic()
-    try:
-        done = subprocess.run(
-            [str(python), str(PEERS / f"run_{name.replace('-', '_')}.py"), str(order)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-            env=environ,
-            timeout=LONGEST_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise PeerProblem(f"{name} did not come to an end in {LONGEST_SECONDS:.0f} seconds.") from None
+    # A session of its own: at the time limit its pools of processes end with it.
+    with subprocess.Popen(
+        [str(python), str(PEERS / f"run_{name.replace('-', '_')}.py"), str(order)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environ,
+        start_new_session=True,
+    ) as done:
+        try:
+            said, complained = done.communicate(timeout=LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(done.pid, signal.SIGKILL)
+            raise PeerProblem(f"{name} did not come to an end in {LONGEST_SECONDS:.0f} seconds.") from None
     seconds = time.monotonic() - begun
-    last = (done.stdout.strip().splitlines() or [""])[-1]
+    last = (said.strip().splitlines() or [""])[-1]
     if done.returncode or not last.startswith("{"):
-        raise PeerProblem(f"{name} ended with status {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
+        raise PeerProblem(f"{name} ended with status {done.returncode}: {(complained or said).strip()[-600:]}")
     return {**json.loads(last), "whole_seconds": seconds}
 
 

@@ -72,10 +72,13 @@ async def compare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     store = ArtifactStore(settings.artifacts_url)
     async with open_teacher(reference, settings=settings, store=store, log=folder / "teacher.log", seed=1) as teacher:
         rows = [*right, *wrong]
+        # The written form second: what the server has cached of the same rows helps it, not the form that is ours.
         token, token_spent = await judged(Choice(teacher.client), rows)
         written, written_spent = await judged(Written(teacher.client), rows)
     both = [(a >= KEPT, b >= KEPT) for a, b in zip(token, written, strict=True) if a is not None and b is not None]
     return {
+        "benchmark": "judges_forms",
+        "model": options.teacher_model,
         "rows": len(rows),
         "right": len(right),
         "token": told(token, len(right), token_spent),

@@ -3,15 +3,15 @@
 ``--taxonomy`` names a folder of leaves (the public taxonomy of 147 leaves is what it was written for). An installation
 is set up in ``--folder`` as ``make run`` does it, with the folder's leaves brought in; an administrator plans a round
 over every leaf that can be taught, ``--samples`` asked of each, with the small model as teacher (a vLLM, where it is
-installed) and student, and starts it. It is followed to its end, or, with ``--generation-only``, until its samples are
-there. A call that was interrupted goes on where it was when it is repeated with the same ``--folder``.
+installed) and student, and starts it. It is followed until its samples are there, or with ``--whole`` to its end. A
+call that was interrupted goes on where it was when it is repeated with the same ``--folder``.
 
 What must hold: every planned leaf that a teacher is asked about has its line in the funnel on the round's page; a leaf
 of which nothing was kept says so there; every row that was asked for was kept or dropped for a reason that is counted.
 Told besides: what was left out of the plan, samples, requests, tokens, seconds.
 
-Prints one line of JSON; its exit status is 1 where something of this does not hold. Without ``--generation-only`` the
-round tunes and evaluates as well: hours on two cores.
+Prints one line of JSON; its exit status is 1 where something of this does not hold. On two cores the public taxonomy
+takes hours with the small model, ``--whole`` many more; with ``--teacher-url`` the rows come from a running server.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ from deploy.demonstration.contribution import Account
 from workers.artifacts import Artifact, ArtifactStore
 from workers.environment import PROJECT
 
+STARTER = PROJECT / "taxonomy_repo" / "starter" / "taxonomy"
 STARTUP_SECONDS = 180
 LOOK_SECONDS = 5.0
 # The page counts no more of them than this.
@@ -213,17 +215,24 @@ def funnel_facts(ines: Browser, url: str, made: Artifact) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--taxonomy", type=Path, required=True, help="folder with the leaves")
-    parser.add_argument("--folder", type=Path, required=True, help="where the installation lives; made if not there")
+    parser.add_argument("--taxonomy", type=Path, default=STARTER, help="folder with the leaves")
+    parser.add_argument("--folder", type=Path, help="where the installation lives and stays; else one that is removed")
     parser.add_argument("--samples", type=int, default=20, help="samples asked of each leaf")
-    parser.add_argument("--generation-only", action="store_true", help="end when the samples are there")
+    parser.add_argument("--whole", action="store_true", help="tune and evaluate as well")
     parser.add_argument("--teacher-url", help="a running server instead of the small model")
     parser.add_argument("--teacher-model", default="mixtral-8x7b-instruct", help="its name there")
     parser.add_argument("--in-flight", type=int, default=32)
     parser.add_argument("--models", type=Path, default=PROJECT / "var" / "models", help="where the small model lies")
     options = parser.parse_args()
-    folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        return hold(options, options.folder.resolve())
+    with tempfile.TemporaryDirectory(prefix="seedbed-bench-") as folder:
+        return hold(options, Path(folder))
+
+
+def hold(options: argparse.Namespace, folder: Path) -> int:
+    """The round in an installation in ``folder``; what is printed and the exit status."""
     installation = Installation(folder, options.models.resolve())
     imported = set_up(installation, options.taxonomy)
     accounts = {row["role"]: row for row in json.loads(installation.manage("open_demo_accounts"))}
@@ -233,7 +242,7 @@ def main() -> int:
         ines = contribution.sign_in(installation.address, Account(row["username"], row["password"]))
         url = planned(ines, options)
         tuning_round.go_on(ines, url)
-        state = followed(ines, url, installation, generation_only=options.generation_only)
+        state = followed(ines, url, installation, generation_only=not options.whole)
         made = generation_of(installation)
         if made is None or not made.complete:
             raise SystemExit(f"the round is {state} and has no samples: {ines.get(url).summary(1000)}")

@@ -320,7 +320,8 @@ class StageSpec(Strict):
     """One attempt at one stage, as it is sent to a GPU worker.
 
     ``plan`` is an artifact with ``plan.json`` (RoundPlan) and ``leaves.jsonl`` (PlannedLeaf, one a line).
-    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``);
+    ``inputs`` are finished artifacts by role (``generation``, ``decisions``, ``mixture``, ``tuning``, ``control``,
+    of earlier rounds ``samples:<n>`` and ``earlier:<n>``);
     ``output`` is the artifact to make, the same for every attempt, so that a new attempt resumes from its parts.
     """
 

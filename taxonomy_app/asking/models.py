@@ -75,7 +75,8 @@ class Asking(models.Model):
     model_name = models.CharField(max_length=300)
     model_key = models.CharField(max_length=500)
     spec = models.JSONField()
-    # Of answers: the form field of each question's answer, in the order of the questions.
+    # Of answers: the form field of each question's answer, in the order of the questions. Of samples: fingerprint and
+    # answer of each seed that the teacher was given.
     fields = models.JSONField(default=list)
     progress = models.JSONField(default=dict)
     answers = models.JSONField(default=list)

@@ -26,6 +26,7 @@ from workers.specs import (
     GenerationRecipe,
     LeafKind,
     ModelReference,
+    PipelinePin,
     PlannedLeaf,
     TeacherReference,
     content_hash,
@@ -59,15 +60,27 @@ def student_now() -> Whom:
     return Whom(student, f"the student before any teaching, {name}: there is no release yet")
 
 
-def teacher_now() -> tuple[TeacherReference, GenerationRecipe, str]:
-    """The teacher and recipe of the latest round, or those that a round would have by itself; the name in words."""
+@dataclass(frozen=True)
+class HowGenerated:
+    """How a round would generate samples now."""
+
+    teacher: TeacherReference
+    recipe: GenerationRecipe
+    pipeline: PipelinePin | None
+
+    @property
+    def name(self) -> str:
+        """The teacher in words."""
+        return teacher_words(self.teacher)
+
+
+def teacher_now() -> HowGenerated:
+    """Teacher, recipe and pipeline of the latest round, or those that a round would have by itself."""
     latest = _latest_round()
     if latest is None:
-        teacher, made = TeacherReference(), recipe(recipe_names()[0]).generation
-    else:
-        plan = latest.read_plan()
-        teacher, made = plan.teacher, plan.recipe.generation
-    return teacher, made, teacher_words(teacher)
+        return HowGenerated(TeacherReference(), recipe(recipe_names()[0]).generation, None)
+    plan = latest.read_plan()
+    return HowGenerated(plan.teacher, plan.recipe.generation, plan.pipeline)
 
 
 def _latest_round() -> Round | None:
@@ -173,7 +186,7 @@ def _order(qna: bytes, path: str, document_name: str, document_text: str, leaf_i
         documents_given: tuple[Document, ...] = (Document(name=document_name or "document.md", text=document_text),)
     else:
         documents_given = _stored_documents(path, leaf, kind)
-    teacher, made, _words = teacher_now()
+    how = teacher_now()
     return SamplesOrder(
         leaf=PlannedLeaf(
             leaf_id=str(leaf_id or ""),
@@ -186,8 +199,9 @@ def _order(qna: bytes, path: str, document_name: str, document_text: str, leaf_i
             seeds=seeds,
             documents=documents_given,
         ),
-        teacher=teacher,
-        recipe=made.model_copy(update={"samples_per_leaf": SAMPLES_TRIED}),
+        pipeline=how.pipeline,
+        teacher=how.teacher,
+        recipe=how.recipe.model_copy(update={"samples_per_leaf": SAMPLES_TRIED}),
         random_seed=0,
     )
 

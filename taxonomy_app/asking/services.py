@@ -153,8 +153,9 @@ def submission_try(*, submission: Submission, by: User, now: datetime) -> Asking
 def _try(order: SamplesOrder, *, by: User, now: datetime, **owner: Any) -> Asking:
     if Asking.objects.unfinished().filter(kind=AskingKind.SAMPLES.value, **owner).exists():
         raise Refused(_("The teacher is being tried already."))
-    name = teacher_now()[2]
+    name = teacher_now().name
     key = order.teacher.model_dump_json()[:500]
+    owner = {**owner, "fields": [[seed.fingerprint, seed.answer.strip()] for seed in order.leaf.seeds]}
     return _begin(AskingKind.SAMPLES, by=by, now=now, name=name[:300], key=key, samples=order, owner=owner)
 
 
@@ -224,7 +225,7 @@ def asking_report(*, report: dict[str, Any], now: datetime) -> bool:
         log.exception("A report on an asking was not understood.")
         return False
     reference = said.reference
-    asking = Asking.objects.filter(pk=reference.asking_id).first()
+    asking = Asking.objects.defer("spec", "result").filter(pk=reference.asking_id).first()
     if asking is None or asking.is_over or asking.attempt != reference.attempt:
         # Nobody waits for it any more (its draft was deleted, say): the worker need not go on.
         if said.event in ("started", "progress", "heartbeat"):

@@ -10,7 +10,7 @@ import redis
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from taxonomy_app.asking.models import UNFINISHED, Asking
+from taxonomy_app.asking.models import UNFINISHED, Asking, AskingState
 from taxonomy_app.asking.questions import (
     LEAST_SEEDS,
     SAMPLES_TRIED,
@@ -29,7 +29,7 @@ from taxonomy_app.rounds.rows import Row
 from workers.asking.specs import ASKING_QUEUE, AskingKind, GivenAnswer, TriedSamples, listening_key
 
 # Earlier askings of one draft that are looked through for answers to its questions.
-MOST_LOOKED_AT = 40
+MOST_LOOKED_AT = 12
 
 
 def somebody_listens() -> bool:
@@ -177,7 +177,7 @@ def draft_panel(draft: Draft) -> Panel:
         placed = draft_questions(draft)
     except Refused:
         placed = []
-    return _panel(list(draft.askings.all()[:MOST_LOOKED_AT]), placed)
+    return _panel(*_askings_of(draft), placed)
 
 
 def submission_panel(submission: Submission) -> Panel:
@@ -187,28 +187,35 @@ def submission_panel(submission: Submission) -> Panel:
         placed = revision_questions(revision)
     except Refused:
         placed = []
-    return _panel(list(submission.askings.all()[:MOST_LOOKED_AT]), placed)
+    return _panel(*_askings_of(submission), placed)
 
 
 def question_panel(asking: Asking) -> Panel:
     """The asking of a question that belongs to nothing."""
     questions = asking.read_spec.answers.questions if asking.read_spec.answers else ()
-    return _panel([asking], [Placed("question", asked) for asked in questions])
+    return _panel([asking], [], [Placed("question", asked) for asked in questions])
 
 
-def _panel(askings: list[Asking], placed: list[Placed]) -> Panel:
-    listening = somebody_listens()
-    panel = Panel(student=student_now().name, teacher=teacher_now()[2], listening=listening)
-    asked = [one for one in askings if one.kind == AskingKind.ANSWERS.value]
-    tried = [one for one in askings if one.kind == AskingKind.SAMPLES.value]
+def _askings_of(owner: Draft | Submission) -> tuple[list[Asking], list[Asking]]:
+    """The latest askings of the model; and of the teacher the latest and the latest that is done.
+
+    What the teacher was sent stays in the database: it may hold a whole document.
+    """
+    asked = owner.askings.filter(kind=AskingKind.ANSWERS.value)[:MOST_LOOKED_AT]
+    tried = owner.askings.filter(kind=AskingKind.SAMPLES.value).defer("spec")
+    found = [*tried.defer("spec", "result")[:1], *tried.filter(state=AskingState.DONE)[:1]]
+    return list(asked), found
+
+
+def _panel(asked: list[Asking], tried: list[Asking], placed: list[Placed]) -> Panel:
+    panel = Panel(student=student_now().name, teacher=teacher_now().name, listening=somebody_listens())
     panel.asking = next(iter(asked), None)
     panel.trying = next(iter(tried), None)
     panel.answers = [_answer(one, asked, {other.asked.key for other in placed}) for one in placed]
-    finished = next((one for one in tried if one.result), None)
+    finished = next((one for one in tried if one.state == AskingState.DONE), None)
     if finished is not None and finished.tried is not None:
         now = {(one.asked.key, one.asked.answer) for one in placed}
-        order = finished.read_spec.samples
-        then = {(seed.fingerprint, seed.answer.strip()) for seed in order.leaf.seeds} if order else set()
+        then = {(key, answer) for key, answer in finished.fields}
         panel.tried = Tried(finished, finished.tried, stale=bool(placed) and not then <= now)
     if panel.under_way:
         first = min(one.created_at for one in panel.under_way)

@@ -32,7 +32,12 @@ AGES: dict[str, tuple[str, timedelta]] = {
 CLAIMS = {"free": lazy("By no one"), "mine": lazy("By me")}
 WAITS = {"me": lazy("Mine")}
 # What the checks found when it was handed in; a code of a check may stand here as well.
-CHECKS = {"clean": lazy("Nothing found"), "any": lazy("Anything"), "error": lazy("Errors"), "warning": lazy("Warnings")}
+CHECKS = {
+    "clean": lazy("Nothing found"),
+    "any": lazy("Something"),
+    "error": lazy("Errors"),
+    "warning": lazy("Warnings"),
+}
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,59}\Z")
 
 

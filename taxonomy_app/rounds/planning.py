@@ -163,6 +163,7 @@ def stage_outlines(
     data_blobs: Mapping[str, str],
     earlier: Mapping[str, str],
     family: str,
+    earlier_samples: Mapping[str, str] | None = None,
 ) -> tuple[StageOutline, ...]:
     """The round's stages in order, each artifact named by the hash of the parts of the plan that decide its content.
 
@@ -173,6 +174,7 @@ def stage_outlines(
     Args:
         data_blobs: the blob of ``data.jsonl`` by leaf id, where a leaf has one.
         earlier: mixtures of the rounds that the student descends from, by role (``earlier:<n>``).
+        earlier_samples: what the teacher wrote for those rounds, by role (``samples:<n>``): not to be written again.
         family: names the rounds that may share what an unpinned model made.
     """
     recipe, common = plan.recipe, {"code": plan.code_version, "random_seed": plan.random_seed}
@@ -197,6 +199,7 @@ def stage_outlines(
             "teacher": teacher,
             "recipe": recipe.generation.model_dump(mode="json"),
             "pipeline": plan.pipeline.hash if plan.pipeline is not None else "",
+            "earlier": dict(earlier_samples or {}),
         },
     )
     # The control's phases lie beside the others in the mixture and change nothing about them.
@@ -211,7 +214,7 @@ def stage_outlines(
     mixture = name(StageKind.MIXTURE, {**data, "control": recipe.tuning.control})
     tuning = name(StageKind.TUNING, data)
     outlines = [
-        StageOutline(StageKind.GENERATION, {}, generation),
+        StageOutline(StageKind.GENERATION, dict(earlier_samples or {}), generation),
         StageOutline(StageKind.MIXTURE, {"generation": generation, **earlier}, mixture),
         StageOutline(StageKind.TUNING, {"mixture": mixture}, tuning),
     ]

@@ -29,7 +29,12 @@ class Place:
 _PLACES = (
     (lazy("Taxonomy"), "tree:home", ("/taxonomy/", "/exchange/"), "public"),
     (lazy("My contributions"), "contributions:mine", ("/contributions/",), "contributor"),
-    (lazy("Review queue"), "contributions:queue", ("/contributions/queue", "/contributions/review"), "reviewer"),
+    (
+        lazy("Review queue"),
+        "contributions:queue",
+        ("/contributions/queue", "/contributions/review", "/contributions/rules"),
+        "reviewer",
+    ),
     (lazy("Rounds"), "rounds:list", ("/rounds/",), "contributor"),
     (lazy("Releases"), "releases:dashboard", ("/releases/",), "public"),
     (lazy("People"), "people:list", ("/people/",), "administrator"),

@@ -7,9 +7,11 @@ collection, item, key and value is a frame that knows in which column its lines 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.tokens import (
     AnchorToken,
     BlockEndToken,
@@ -52,6 +54,9 @@ class Indentation(LintCheck):
     example = Example(GOOD_KNOWLEDGE.replace("    - osk.md", "      - osk.md"), "knowledge/places/osk")
 
     def find_lint(self, subject: Subject) -> Iterator[Problem]:
+        source = subject.source
+        if source.root is not None and _Shape(source.text).is_regular(source.root):
+            return
         severity = subject.lint_severity
         for token, expected in _Walk(subject.source.text).misplaced(subject.source.tokens):
             mark = token.start_mark
@@ -64,6 +69,90 @@ class Indentation(LintCheck):
                     f"This is indented by {mark.column} spaces where {expected} are expected. Make all levels alike."
                 )
             yield Problem(self.code, severity, message, mark.line + 1, mark.column + 1)
+
+
+# A type or a name before a value, and a key marked by a question mark: rare, and left to the walk over tokens.
+_PROPERTY_SIGN = re.compile(r"[&!*](?<=[\s\[{,:].)\S")
+_MARKED_KEY = re.compile(r"^[ -]*\?(?:\s|\Z)", re.MULTILINE)
+
+
+class _Shape:
+    """Tells from the nodes alone that a file is indented as nearly all are, without its thousands of tokens.
+
+    It follows the same order as the walk below, and so learns the same from the first level and the first list.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.step: int | None = None
+        self.lists_indented: bool | None = None
+
+    def is_regular(self, root: Node) -> bool:
+        """Whether the walk would find nothing. False where that cannot be told here."""
+        text = self.text
+        if "? " in text and _MARKED_KEY.search(text) is not None:
+            return False
+        if any(sign in text for sign in "&!*") and _PROPERTY_SIGN.search(text) is not None:
+            return False
+        return isinstance(root, MappingNode) and not root.flow_style and self.mapping(root, 0)
+
+    def mapping(self, node: MappingNode, column: int) -> bool:
+        """A mapping in block style whose keys stand in ``column``."""
+        if node.start_mark.column != column:
+            return False
+        for key, value in node.value:
+            mark = value.start_mark
+            if key.__class__ is not ScalarNode:
+                return False
+            beside = mark.line == key.start_mark.line
+            if value.__class__ is ScalarNode:
+                # Where nothing stands behind the colon, there is nothing to be indented.
+                if not beside and (value.value or value.style) and not self.is_deeper(mark.column, column):
+                    return False
+            elif value.flow_style:
+                if not beside or not self.is_plain_list(value):
+                    return False
+            elif value.__class__ is MappingNode:
+                if not self.is_deeper(mark.column, column) or not self.mapping(value, mark.column):
+                    return False
+            elif not self.sequence(value, column):
+                return False
+        return True
+
+    def sequence(self, node: SequenceNode, column: int) -> bool:
+        """A list in block style below a key in ``column``, whose items begin beside their hyphens."""
+        at = node.start_mark.column
+        if self.lists_indented is None:
+            self.lists_indented = at != column
+        if not (self.is_deeper(at, column) if self.lists_indented else at == column):
+            return False
+        for item in node.value:
+            mark = item.start_mark
+            if self.text[mark.index - mark.column + at] != "-" or mark.column <= at:
+                return False
+            if item.__class__ is ScalarNode:
+                if not item.value:
+                    return False
+            elif item.flow_style:
+                if not self.is_plain_list(item):
+                    return False
+            elif item.__class__ is not MappingNode or not self.mapping(item, mark.column):
+                return False
+        return True
+
+    def is_deeper(self, at: int, column: int) -> bool:
+        """Whether ``at`` is one level below ``column``."""
+        if at <= column:
+            return False
+        if self.step is None:
+            self.step = at - column
+        return at - column == self.step
+
+    @staticmethod
+    def is_plain_list(node: Node) -> bool:
+        """A list of texts between brackets in one line."""
+        one_line = node.start_mark.line == node.end_mark.line
+        return one_line and node.__class__ is SequenceNode and all(one.__class__ is ScalarNode for one in node.value)
 
 
 class _Kind(IntEnum):

@@ -69,12 +69,13 @@ def language_of(text: str) -> str | None:
     text = text[:MOST_CHARACTERS]
     if text.isascii():
         # What the expressions below do, in a part of their time: most texts go through here while an author types.
-        words = text.encode().translate(_ASCII_WORDS).decode().split()
-        others = ""
+        spaced = text.encode().translate(_ASCII_WORDS).decode()
+        words, others = spaced.split(), ""
+        letters = len(spaced) - spaced.count(" ")
     else:
         words = _WORD.findall(text.casefold())
         others = "".join(_NOT_ASCII_LETTERS.findall(text))
-    letters = sum(map(len, words))
+        letters = sum(map(len, words))
     if letters < LEAST_LETTERS:
         return None
     if len(others) * 2 > letters or (others and len(words) < 4):

@@ -39,4 +39,4 @@ def all_texts(subject: Subject) -> Iterator[tuple[str, str]]:
 
 def folded(text: str) -> str:
     """A text for comparison: Unicode normalised, white space and case folded."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join((text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()).split())

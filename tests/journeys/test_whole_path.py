@@ -1,5 +1,8 @@
 """From a seed to a release, with real processes and a real browser; the GPU worker is killed twice on the way.
 
+The administrator looks at a preview first, rejects a row by hand, cancels the round while the student is tuned and
+plans it again: the second round takes over what the first had finished.
+
 Redis, web, workers and beat run as `make run` starts them, on folders of their own; the teacher is a real vLLM (or
 transformers' server where there is none) with the bundled model; budgets are tiny.
 """
@@ -181,26 +184,70 @@ def write_leaf(page: Any) -> int:
 
 
 def plan_round(page: Any) -> str:
-    """Plan and start a round of two leaves with tiny budgets; its address."""
+    """Plan a round of two leaves with tiny budgets that waits before tuning; its address."""
     page.goto("/rounds/new/")
     page.check("[name=choose][value=some]")
     page.check(f'[name=leaves][data-path="{PATH}"]')
     page.check('[name=leaves][data-path="compositional_skills/writing/report_line"]')
     page.check("[name=recipe][value=quick]")
     for name, value in {"samples_per_leaf": "6", "benchmark_limit": "6"}.items():
-        page.evaluate("name => document.getElementsByName(name)[0].closest('details')?.setAttribute('open', '')", name)
+        open_around(page, name)
         page.fill(f"[name={name}]", value)
+    open_around(page, "holds")
+    page.check("[name=holds]")
+    return press_plan(page)
+
+
+def open_around(page: Any, name: str) -> None:
+    """Unfold the part of the form that the field is in."""
+    page.evaluate("name => document.getElementsByName(name)[0].closest('details')?.setAttribute('open', '')", name)
+
+
+def press_plan(page: Any) -> str:
+    """Plan what the form says; the address of the planned round."""
     page.get_by_role("button", name="Plan the round").click()
-    page.wait_for_url(re.compile(r"/rounds/[0-9a-f-]{36}/$"))
-    page.get_by_role("button", name="Start the round").click()
     page.wait_for_url(re.compile(r"/rounds/[0-9a-f-]{36}/$"))
     return str(page.url)
 
 
-def only_artifact(store: ArtifactStore, kind: str) -> Any:
-    """The artifact whose name begins with the stage's, once its folder is there."""
+def press(page: Any, address: str, button: str) -> str:
+    """Press a button of the round's page; where it leads."""
+    page.goto(address)
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).first.click()
+    return str(page.url)
+
+
+def row_forms(page: Any) -> Any:
+    """The buttons that decide about rows by hand, on the page of a round's samples."""
+    return page.locator('form[action$="/samples/decide/"]')
+
+
+def reject_first_row(page: Any, address: str, sample: str = "") -> str:
+    """Reject the row of that id, or the first one, by hand; its id."""
+    page.goto(f"{address}samples/")
+    chosen = row_forms(page).filter(has=page.locator(f'[name=sample][value="{sample}"]')) if sample else row_forms(page)
+    found = str(chosen.first.locator("[name=sample]").input_value())
+    with page.expect_navigation():
+        chosen.first.get_by_role("button", name="Reject").click()
+    assert "1 rejected by hand" in page.inner_text("main")
+    return found
+
+
+def leaf_rows(page: Any) -> dict[str, list[int]]:
+    """Path → (asked, kept) as the table of a round's leaves tells."""
+    found = {}
+    for row in page.locator("#leaves tbody tr").all():
+        cells = [cell.inner_text() for cell in row.locator("th, td").all()]
+        found[re.sub(r"\s", "", cells[0])] = [int(cells[4]), int(cells[5])]
+    return found
+
+
+def only_artifact(store: ArtifactStore, kind: str, besides: str = "") -> Any:
+    """The artifact, other than the one called ``besides``, whose name begins with the stage's, once it is begun."""
     assert store.local is not None
-    found = sorted(store.local.glob(f"{kind}-*"))
+    found = [folder for folder in store.local.glob(f"{kind}-*") if folder.name != besides]
+    assert len(found) < 2, f"two rounds of one plan made two artifacts: {found}"
     return store.artifact(found[0].name) if found else None
 
 
@@ -238,27 +285,63 @@ def test_a_seed_becomes_a_release_though_the_worker_is_killed_twice(site: Site, 
     for trailer in ("Signed-off-by: Rosa Lind", "Reviewed-by: Emeka Obi", "Submission:"):
         assert trailer in log
 
-    # An administrator starts a round; the worker dies during generation.
+    # An administrator plans a round and looks at a few rows of it first.
     ines = sign_in(browser, site, accounts["administrator"])
     address = plan_round(ines)
     store = ArtifactStore((site.var / "artifacts").as_uri())
     follower = contribution.sign_in(site.address, accounts["administrator"])
 
+    def reaches(wanted: str, seconds: float) -> None:
+        """Wait for the round's state; another end fails with what its page says."""
+        state = wait(
+            lambda: (found := tuning_round.state_of(follower, address)) in (wanted, *tuning_round.OVER) and found,
+            seconds,
+            f"the round to be {wanted}",
+        )
+        assert state == wanted, follower.get(address).summary(2000)
+
+    planned, address = address, press(ines, address, "Preview a few rows of every leaf")
+    assert address != planned
+    reaches("done", ROUND_SECONDS)
+    ines.goto(address)
+    assert all(0 < kept <= 5 <= asked for asked, kept in leaf_rows(ines).values()), leaf_rows(ines)
+    assert len(leaf_rows(ines)) == 2
+    (preview,) = Path(store.local or "").glob("generation-*")
+    ines.goto(f"{address}samples/")
+    assert ines.locator("ol .message").count() > 0
+
+    # The round starts; the worker dies during generation.
+    address = press(ines, planned, "Start the round")
+
     def still_running() -> None:
-        assert tuning_round.state_of(follower, address) in ("running", "done"), follower.get(address).summary(2000)
+        state = tuning_round.state_of(follower, address)
+        assert state in ("running", "held", "done"), follower.get(address).summary(2000)
 
     def first_rows() -> list[str]:
         still_running()
-        made = only_artifact(store, "generation")
+        made = only_artifact(store, "generation", preview.name)
         return made.names("parts/rows-") if made is not None else []
 
     finished_parts = wait(first_rows, 400, "the first generated rows")
-    generation = only_artifact(store, "generation")
+    generation = only_artifact(store, "generation", preview.name)
     before_kill = rows(generation, finished_parts)
     assert not generation.complete, "generation ended before it could be killed; ask for more samples"
     kill_worker(site)
 
-    # The next attempt goes on from the finished parts; the worker dies again during tuning.
+    # The next attempt goes on from the finished parts. The round waits: what became of each leaf's rows is told, and
+    # one that is not wanted is rejected by hand.
+    reaches("held", ROUND_SECONDS)
+    assert generation.complete
+    ines.goto(address)
+    counted = leaf_rows(ines)
+    assert len(counted) == 2
+    kept_rows, dropped_rows = (list(generation.lines(f"{name}.jsonl")) for name in ("samples", "dropped"))
+    assert sum(kept for _, kept in counted.values()) == len(kept_rows)
+    assert sum(asked for asked, _ in counted.values()) == len(kept_rows) + len(dropped_rows)
+    unwanted = reject_first_row(ines, address)
+    press(ines, address, "Go on to tuning")
+
+    # Cancelled while the student is tuned, and planned again: the second round goes on where the first one stopped.
     def work_folder() -> Path | None:
         made = only_artifact(store, "tuning")
         return Path(store.local or "") / made.id / "parts" / "work" if made is not None else None
@@ -268,30 +351,53 @@ def test_a_seed_becomes_a_release_though_the_worker_is_killed_twice(site: Site, 
         work = work_folder()
         return [path for path in work.glob("checkpoints/step-*") if (path / "position.json").exists()] if work else []
 
-    def resumed_at() -> int:
+    def starts() -> list[int]:
+        """The step from which each run of the training program went on."""
         work = work_folder()
         metrics = work / "metrics.jsonl" if work else None
         if metrics is None or not metrics.exists():
-            return 0
+            return []
         records = [json.loads(line) for line in metrics.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return max((record["from_step"] for record in records if record["event"] == "run"), default=0)
+        return [record["from_step"] for record in records if record["event"] == "run"]
+
+    def runs() -> int:
+        return len(starts())
+
+    def resumed_at() -> int:
+        return starts()[-1] if starts() else 0
 
     wait(first_checkpoint, ROUND_SECONDS, "the first checkpoint")
-    assert generation.complete
+    press(ines, address, "Cancel the round")
+    reaches("cancelled", 120)
+    cancelled = address
+    ines.goto(address)
+    ines.get_by_role("link", name="Plan again from this round").first.click()
+    ines.wait_for_url(re.compile(r"/rounds/new/"))
+    address = press_plan(ines)
+    assert address != cancelled
+    press(ines, address, "Start the round")
+    reaches("held", 120)
+    assert reject_first_row(ines, address, unwanted) == unwanted
+    press(ines, address, "Go on to tuning")
+    wait(resumed_at, 300, "the tuning of the second round to go on from the first one's checkpoint")
+
+    # The worker dies again, during tuning, and the next attempt goes on from the newest checkpoint.
+    before = runs()
     kill_worker(site)
-    wait(resumed_at, 300, "the training program to go on from its checkpoint")
+    wait(lambda: runs() > before, 300, "the training program to start again")
+    assert resumed_at()
 
     # The round ends all the same.
-    state = wait(
-        lambda: (found := tuning_round.state_of(follower, address)) in tuning_round.OVER and found,
-        ROUND_SECONDS,
-        "the end of the round",
-    )
-    assert state == "done", follower.get(address).summary(2000)
+    reaches("done", ROUND_SECONDS)
 
     after = rows(generation, ["samples.jsonl", "dropped.jsonl"])
     assert len(after) == len(set(after)), "a row is there twice"
     assert set(before_kill) <= set(after), "a finished row was lost"
+    mixture = only_artifact(store, "mixture")
+    mixed = "".join(mixture.read_text(name) for name in mixture.names("") if name.endswith(".jsonl"))
+    assert unwanted in after
+    assert unwanted not in mixed, "a row that was rejected by hand was taught"
+    assert any(name in mixed for name in after)
     tuning = only_artifact(store, "tuning")
     for made in (generation, tuning):
         made.verify()

@@ -23,7 +23,8 @@ from workers.asking.specs import (
 )
 from workers.attempts import Watched, attempt_watched
 from workers.environment import SharedSettings
-from workers.generation.run import Order, generate
+from workers.generation.run import generate
+from workers.generation.stage import order_of
 from workers.models import resolve
 from workers.specs import DroppedSample, FunnelStep, Progress, Sample
 
@@ -82,7 +83,13 @@ def _samples(order: SamplesOrder, settings: SharedSettings, watched: Watched, *,
     with tempfile.TemporaryDirectory(prefix="seedbed-samples-") as folder:
         artifact = ArtifactStore(f"file://{folder}").artifact("samples")
         summary = generate(
-            Order((order.leaf,), order.recipe, order.teacher, order.random_seed),
+            order_of(
+                (order.leaf,),
+                recipe=order.recipe,
+                teacher=order.teacher,
+                random_seed=order.random_seed,
+                pin=order.pipeline,
+            ),
             artifact,
             settings=settings,
             store=ArtifactStore(settings.artifacts_url, settings.var / "artifact-cache"),

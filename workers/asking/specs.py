@@ -12,6 +12,7 @@ from workers.specs import (
     FunnelStep,
     GenerationRecipe,
     ModelReference,
+    PipelinePin,
     PlannedLeaf,
     Progress,
     Report,
@@ -67,9 +68,13 @@ class AnswersOrder(Strict):
 
 
 class SamplesOrder(Strict):
-    """A leaf whose seeds are given to the teacher, and how: the parts of a round's plan that generation reads."""
+    """A leaf whose seeds are given to the teacher, and how: the parts of a round's plan that generation reads.
+
+    ``pipeline`` is that of the latest round; the shipped one where there was none.
+    """
 
     leaf: PlannedLeaf
+    pipeline: PipelinePin | None = None
     teacher: TeacherReference
     recipe: GenerationRecipe
     random_seed: int = Field(ge=0, lt=2**31)

@@ -78,11 +78,21 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def planned_leaves(taxonomy: Path, wanted: Sequence[str], documents: Path | None, held_out: float) -> list[PlannedLeaf]:
+def planned_leaves(
+    taxonomy: Path,
+    wanted: Sequence[str],
+    documents: Path | None,
+    held_out: float,
+    left_out: dict[str, str] | None = None,
+) -> list[PlannedLeaf]:
     """The leaves of a folder as a round would plan them.
 
+    Args:
+        left_out: takes the path of a leaf that cannot be used and why, where all leaves are wanted; the others are
+            planned then, as a round plans them.
+
     Raises:
-        InputProblem: a leaf is not there or cannot be read.
+        InputProblem: a leaf is not there or cannot be used.
     """
     if not taxonomy.is_dir():
         raise InputProblem(f"There is no folder {taxonomy}: give the folder of the taxonomy.")
@@ -91,7 +101,17 @@ def planned_leaves(taxonomy: Path, wanted: Sequence[str], documents: Path | None
     )
     if not paths:
         raise InputProblem(f"{taxonomy} has no leaves: a leaf is a folder with a qna.yaml.")
-    return [_planned(taxonomy, path, documents, held_out) for path in paths]
+    found = []
+    for path in paths:
+        try:
+            found.append(_planned(taxonomy, path, documents, held_out))
+        except InputProblem as problem:
+            if wanted or left_out is None:
+                raise
+            left_out[path] = str(problem)
+    if not found:
+        raise InputProblem(next(iter((left_out or {}).values())))
+    return found
 
 
 def _planned(taxonomy: Path, path: str, documents: Path | None, held_out: float) -> PlannedLeaf:
@@ -170,7 +190,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         settings, chosen = shared_settings(), pipeline(given.pipeline)
-        leaves = planned_leaves(given.taxonomy, given.leaf, given.documents, given.held_out)
+        left_out: dict[str, str] = {}
+        leaves = planned_leaves(given.taxonomy, given.leaf, given.documents, given.held_out, left_out)
+        for why in left_out.values():
+            print(f"Left out: {why}", file=sys.stderr)
         teacher = TeacherReference(
             source="endpoint" if given.teacher_url else "auto",
             url=given.teacher_url,
@@ -214,7 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     names = ("samples", "requests", "prompt_tokens", "completion_tokens", "seconds", "dropped", "mean_in_flight")
     facts = {name: summary[name] for name in names}
-    print(json.dumps({**facts, "empty_leaves": summary["empty_leaves"], "judge": summary["judge"], "out": str(out)}))
+    facts |= {"empty_leaves": summary["empty_leaves"], "left_out": sorted(left_out)}
+    print(json.dumps({**facts, "judge": summary["judge"], "out": str(out)}))
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from workers.generation.asking import REFUSED, Style
 from workers.generation.blocks import Making, make_row
+from workers.generation.earlier import EarlierSamples
 from workers.generation.filters import Filter, LeafMemory, filters_of, held_out_index, new_memory
 from workers.generation.judges import Judge
 from workers.generation.judges.choice import judge_block
@@ -81,10 +82,12 @@ class LeafState:
             self.funnel.setdefault(outcome.at, collections.Counter())[outcome.dropped.filter] += 1
 
     def steps(self, names: Sequence[Step]) -> list[FunnelStep]:
-        """Given, kept and dropped of every step."""
+        """Given, kept and dropped of every step; of tasks about passages only where one was asked."""
         found = []
         for step in names:
             counts = self.funnel.get(step, collections.Counter())
+            if step in AUXILIARY and not counts:
+                continue  # a task that this leaf or this teacher has not
             dropped = {name: counts[name] for name in sorted(counts) if name != "kept"}
             found.append(
                 FunnelStep(
@@ -137,6 +140,7 @@ class Engine:
         examples_shown: int = 3,
         judged_seeds: int = 24,
         benchmarks: frozenset[str] = frozenset(),
+        earlier: EarlierSamples | None = None,
         report: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         most = max(math.ceil(recipe.samples_per_leaf * recipe.attempts_factor), FEWEST_ATTEMPTS)
@@ -150,7 +154,7 @@ class Engine:
         self.content, self.made_by = pipeline.content, made_by
         self.rows_at_once = max(math.ceil(max_in_flight * ROWS_PER_SLOT), 1)
         self.contexts_shown, self.examples_shown = contexts_shown, examples_shown
-        self.judged_seeds, self.benchmarks = judged_seeds, benchmarks
+        self.judged_seeds, self.benchmarks, self.earlier = judged_seeds, benchmarks, earlier
         self.filters = {kind: filters_of(pipeline.content, kind) for kind in KINDS}
         self.leaves = [state.material.leaf for state in self.states]
         # Leaves that are only scored here count as well: no sample may come near a seed that a release is asked.
@@ -203,6 +207,7 @@ class Engine:
                 held_out=self.held_out,
                 benchmarks=self.benchmarks,
                 filters=self._filters_of(state.material.leaf.kind),
+                earlier=self.earlier.asked(state.material.leaf.leaf_id) if self.earlier is not None else (),
             )
             state.set_aside = state.memory.set_aside
         return state.memory

@@ -13,6 +13,7 @@ from workers.artifacts import Artifact, ArtifactStore
 from workers.environment import SharedSettings
 from workers.generation.asking import style_of
 from workers.generation.documents import Chunk, chunks_of, count_tokens_of, facts_of
+from workers.generation.earlier import EarlierSamples
 from workers.generation.engine import Engine
 from workers.generation.filters.contamination import runs_of_items
 from workers.generation.judges import judge_of
@@ -54,6 +55,8 @@ class Order:
     # Texts of benchmarks that no sample may hold a piece of.
     benchmark_texts: tuple[str, ...] = ()
     pipeline: Pipeline = field(default_factory=pipeline)
+    # What the releases from which the student descends were taught: nothing of it is wanted again.
+    earlier: EarlierSamples | None = None
 
 
 def generate(
@@ -216,6 +219,7 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
         examples_shown=profile.examples_in_prompt,
         judged_seeds=profile.judged_seeds,
         benchmarks=runs_of_items(order.benchmark_texts),
+        earlier=order.earlier,
         report=report,
     )
 

@@ -6,9 +6,17 @@ from typing import Any
 
 from workers.evaluation.benchmarks import BenchmarkProblem, benchmark_questions, benchmarks_folder
 from workers.evaluation.general import general_chats
+from workers.generation.earlier import EarlierSamples, earlier_samples
 from workers.generation.run import Order, generate
-from workers.pipelines import PipelineProblem, pipeline_of
-from workers.specs import StageProblem, StageSpec
+from workers.pipelines import PipelineProblem, pipeline_pinned
+from workers.specs import (
+    GenerationRecipe,
+    PipelinePin,
+    PlannedLeaf,
+    StageProblem,
+    StageSpec,
+    TeacherReference,
+)
 from workers.stages import StageContext, StageFailure
 
 # The result goes into a message; a plan of thousands of leaves has its counts in summary.json only.
@@ -29,6 +37,39 @@ def scored_texts() -> tuple[str, ...]:
     return (*questions, *(chat.question for chat in general_chats()))
 
 
+def order_of(
+    leaves: tuple[PlannedLeaf, ...],
+    *,
+    recipe: GenerationRecipe,
+    teacher: TeacherReference,
+    random_seed: int,
+    pin: PipelinePin | None,
+    earlier: EarlierSamples | None = None,
+) -> Order:
+    """What a round asks of the teacher, for whoever asks the same: its stage, and people who try the teacher.
+
+    ``earlier``: the samples of earlier rounds that new ones are held against; one who tries has none.
+
+    Raises:
+        StageFailure: the pipeline is none of this version, or the benchmarks' data cannot be read.
+    """
+    try:
+        chosen = pipeline_pinned(pin)
+    except PipelineProblem as problem:
+        advice = "Let web and workers run the same version, or plan the round again."
+        raise StageFailure(StageProblem(code="pipeline", message=str(problem), advice=advice)) from problem
+    return Order(
+        leaves=leaves,
+        recipe=recipe,
+        teacher=teacher,
+        random_seed=random_seed,
+        # All that this installation scores on, not only what this round does: releases are compared later.
+        benchmark_texts=scored_texts(),
+        pipeline=chosen,
+        earlier=earlier,
+    )
+
+
 def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
     """Make the samples of the plan's leaves.
 
@@ -39,19 +80,13 @@ def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
         StageFailure: the teacher cannot be used, or a leaf has nothing to generate from.
     """
     plan = context.plan
-    try:
-        chosen = pipeline_of(plan)
-    except PipelineProblem as problem:
-        advice = "Let web and workers run the same version, or plan the round again."
-        raise StageFailure(StageProblem(code="pipeline", message=str(problem), advice=advice)) from problem
-    order = Order(
-        leaves=context.leaves,
+    order = order_of(
+        context.leaves,
         recipe=plan.recipe.generation,
         teacher=plan.teacher,
         random_seed=plan.random_seed,
-        # All that this installation scores on, not only what this round does: releases are compared later.
-        benchmark_texts=scored_texts(),
-        pipeline=chosen,
+        pin=plan.pipeline,
+        earlier=earlier_samples(context.store, spec.inputs),
     )
     log_file = context.settings.var / "log" / "teacher" / f"{spec.reference.stage_id}-{spec.reference.attempt}.log"
     summary = generate(

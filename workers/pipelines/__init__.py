@@ -126,10 +126,15 @@ def pipeline_of(plan: RoundPlan) -> Pipeline:
     Raises:
         PipelineProblem: this worker's version does not understand it, or reads something else from it.
     """
-    if plan.pipeline is None:
+    return pipeline_pinned(plan.pipeline)
+
+
+def pipeline_pinned(pin: PipelinePin | None) -> Pipeline:
+    """As :func:`pipeline_of`, by the pin alone."""
+    if pin is None:
         return pipeline(DEFAULT, {})
-    found = read_pipeline(plan.pipeline.text, plan.pipeline.name)
-    if found.hash != plan.pipeline.hash:
+    found = read_pipeline(pin.text, pin.name)
+    if found.hash != pin.hash:
         raise PipelineProblem(
             f"The plan's pipeline {found.name} reads otherwise here than where it was planned: web and worker must run "
             "the same version."

@@ -79,6 +79,7 @@ class Filters(Strict):
     copied_prompt: CopiedPromptNumbers = CopiedPromptNumbers()
     held_out: HeldOutNumbers = HeldOutNumbers()
     duplicate: NoNumbers = NoNumbers()
+    earlier_release: NoNumbers = NoNumbers()
     benchmark: NoNumbers = NoNumbers()
     grounding: GroundingNumbers = GroundingNumbers()
     condensed: CondensedNumbers = CondensedNumbers()
@@ -97,6 +98,7 @@ FILTER_PARTS: dict[str, frozenset[str]] = {
     "copied_prompt": frozenset({"context", "question", "answer"}),
     "held_out": frozenset({"question"}),
     "duplicate": frozenset({"context", "question"}),
+    "earlier_release": frozenset({"question"}),
     "benchmark": frozenset({"question", "answer"}),
     "grounding": frozenset({"question", "answer"}),
     "condensed": frozenset({"answer"}),

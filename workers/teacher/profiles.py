@@ -56,7 +56,9 @@ PROFILES: dict[str, TeacherProfile] = {
     for profile in (
         # Measured with a 135M model on an invented document: by chat and JSON nothing usable; asked about a paragraph
         # after two others with their pairs, one question in four made sense (mean log-probability -0.5 to -2); asked
-        # about one sentence after six others, three in four did (-0.5 to -0.8), for a third of the tokens.
+        # about one sentence after six others, three in four did (-0.5 to -0.8), for a third of the tokens. A model that
+        # loses the thread within a paragraph is not asked to summarise one: auxiliary tasks are off, here and for base
+        # models, with which they were not tried.
         TeacherProfile(
             "bundled-small",
             "continuation",

@@ -268,7 +268,22 @@ def earlier_data(student: ModelReference) -> dict[str, str]:
 
     A student that is nobody's release here has learnt nothing here, and needs none of it replayed.
     """
-    found: dict[str, str] = {}
+    return {f"earlier:{made.round.number}": made.output_artifact for made in _ancestors(student)}
+
+
+def earlier_samples(student: ModelReference) -> dict[str, str]:
+    """What the teacher wrote for the rounds that made this student, as inputs ``samples:<n>``."""
+    rounds = [made.round_id for made in _ancestors(student)]
+    stages = Stage.objects.filter(round__in=rounds, kind=StageKind.GENERATION.value, state=StageState.DONE)
+    return {
+        f"samples:{stage.round.number}": stage.output_artifact
+        for stage in stages.select_related("round").order_by("-round__number")
+    }
+
+
+def _ancestors(student: ModelReference) -> list[Stage]:
+    """The finished mixtures from which the student and those before it were tuned, the latest first."""
+    found: list[Stage] = []
     name = student.name
     while name.startswith("artifact:") and len(found) < _OLDEST_ANCESTOR:
         tuned = (
@@ -283,11 +298,14 @@ def earlier_data(student: ModelReference) -> dict[str, str]:
         )
         if tuned is None:
             break
-        made = tuned.round.stages.filter(kind=StageKind.MIXTURE.value, state=StageState.DONE).first()
-        role = f"earlier:{tuned.round.number}"
-        if made is None or role in found:
+        made = (
+            tuned.round.stages.filter(kind=StageKind.MIXTURE.value, state=StageState.DONE)
+            .select_related("round")
+            .first()
+        )
+        if made is None or any(made.round_id == other.round_id for other in found):
             break
-        found[role] = made.output_artifact
+        found.append(made)
         name = tuned.round.student.name
     return found
 
@@ -297,6 +315,7 @@ def _outlines(plan: RoundPlan, choices: Sequence[LeafChoice], family: str) -> tu
         plan,
         data_blobs={choice.leaf_id: choice.data_blob for choice in choices if choice.data_blob},
         earlier=earlier_data(plan.student),
+        earlier_samples=earlier_samples(plan.student),
         family=family,
     )
 

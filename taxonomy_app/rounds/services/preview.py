@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from taxonomy_app.rounds.models import UNDER_WAY, Round, RoundLeaf, RoundState, Stage, StageState
 from taxonomy_app.rounds.planning import stage_outlines
-from taxonomy_app.rounds.services.plan import earlier_data, family_of, round_start
+from taxonomy_app.rounds.services.plan import earlier_data, earlier_samples, family_of, round_start
 from taxonomy_app.rounds.services.record import What, event_record, round_change, round_lock
 from workers.specs import RoundPlan, StageKind
 
@@ -41,6 +41,7 @@ def round_preview(*, round: Round, actor: Any, now: datetime) -> Round:  # noqa:
             plan,
             data_blobs={str(leaf.leaf_id): leaf.data_blob for leaf in leaves if leaf.data_blob},
             earlier=earlier_data(plan.student),
+            earlier_samples=earlier_samples(plan.student),
             family=family_of(current),
         )[0]
         preview = Round.objects.create(

@@ -14,6 +14,7 @@ from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from tests.taxonomy_app.asking.making import done, failed, given, progress, report, tried
 from tests.taxonomy_app.contributions.making import KNOWLEDGE_PATH, make_draft, make_submission, skill_form, submit
+from tests.taxonomy_app.rounds.making import make_round
 from workers.asking.specs import AskingReference, asking_cancel_key
 from workers.specs import BUNDLED_MODEL
 
@@ -236,6 +237,19 @@ def test_the_teacher_is_given_the_finished_seeds_and_the_document(
     assert "smells of earth" in order.leaf.documents[0].text
     with pytest.raises(Refused, match="being tried already"):
         services.draft_try(draft=draft, by=contributor, now=now)
+
+
+def test_the_teacher_its_recipe_and_the_pipeline_are_those_of_the_latest_round(
+    draft: Any, contributor: Any, administrator: Any, sent: Any, now: Any
+) -> None:
+    plan = make_round(administrator).read_plan()
+    made = services.draft_try(draft=draft, by=contributor, now=now)
+    order = sent.specs[0].samples
+    assert order.teacher == plan.teacher
+    assert order.pipeline == plan.pipeline
+    assert order.pipeline is not None
+    assert order.recipe == plan.recipe.generation.model_copy(update={"samples_per_leaf": 5})
+    assert made.model_name
 
 
 def test_the_teacher_needs_something_to_go_by(taxonomy: Any, contributor: Any, sent: Any, now: Any) -> None:

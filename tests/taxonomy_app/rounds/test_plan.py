@@ -117,10 +117,16 @@ def test_a_student_from_here_brings_what_it_learnt_along(administrator: User, fa
     second = make_running(administrator, student=tuned, random_seed=8)
     mixture = second.stages.get(kind="mixture")
     assert mixture.inputs["earlier:1"] == stages["mixture"].output_artifact
+    # What the teacher wrote then is not to be written again, and is part of what names the new samples.
+    generation = second.stages.get(kind="generation")
+    assert generation.inputs == {"samples:1": stages["generation"].output_artifact}
+    same_seed = make_round(administrator, random_seed=8)
+    assert same_seed.stages.get(kind="generation").output_artifact != generation.output_artifact
     run_all(fake_broker, second)
     grandchild = ModelReference(name=f"artifact:{second.stages.get(kind='tuning').output_artifact}")
     third = make_round(administrator, student=grandchild, random_seed=9)
     assert set(third.stages.get(kind="mixture").inputs) == {"generation", "earlier:1", "earlier:2"}
+    assert set(third.stages.get(kind="generation").inputs) == {"samples:1", "samples:2"}
 
 
 def test_what_an_earlier_release_was_taught_is_scored_again(administrator: User, fake_broker: FakeBroker) -> None:

@@ -52,6 +52,7 @@ def test_what_is_no_formula_stands_as_it_was_written(text: str) -> None:
     "text",
     [
         r"$\href{javascript:alert(1)}{x}$",
+        r"$\href{https://example.org/}{x}$",
         r"$\style{position:fixed}{x}$",
         r"$\class{btn}{x}$",
         r"$\text{<img src=x onerror=alert(1)>}$",

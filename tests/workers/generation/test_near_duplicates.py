@@ -44,3 +44,20 @@ def test_similarity_is_symmetric_and_between_nought_and_one(first: str, second: 
     assert similarity(one, other) == similarity(other, one)
     assert 0.0 <= similarity(one, other) <= 1.0
     assert similarity(one, one) == 1.0
+
+
+def test_the_nearest_of_many_is_the_one_that_comparing_with_each_finds() -> None:
+    words = ("harbour", "orchard", "library", "workshop", "railway", "kitchen", "archive", "meadow")
+    texts = [f"Write a note about the {one} and the {two} of the village." for one in words for two in words]
+    index = NearDuplicates()
+    for number, text in enumerate(texts):
+        index.add(text, str(number))
+    for asked in (
+        "Write a note on the harbour and a kitchen of the village.",
+        "A note about meadow and archive, please.",
+    ):
+        scores = [similarity(shingles(asked), shingles(text)) for text in texts]
+        best = max(scores)
+        assert best > 0.3
+        assert index.nearest(asked) == (best, str(scores.index(best)))
+    assert index.nearest("Quite another thing: 12 × 12.") == (0.0, "")

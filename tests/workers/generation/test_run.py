@@ -62,6 +62,7 @@ def run(
         seed,
         options.pop("benchmark_texts", ()),
         options.pop("pipeline", None) or pipeline(),
+        options.pop("earlier", None),
     )
     summary = generate(order, artifact, settings=settings, store=store, log_file=folder / "teacher.log", **options)
     return summary, artifact
@@ -201,7 +202,9 @@ def test_every_dropped_row_is_kept_with_its_reason_and_the_funnel_adds_up(tmp_pa
 
 def test_a_leaf_that_ends_empty_is_said_and_asked_no_more_than_allowed(tmp_path: Path) -> None:
     with FakeTeacher(behaviour=always("no question at all")) as server:
-        summary, artifact = run(tmp_path, server, leaves=(knowledge_leaf(),))
+        # Without documents there is nothing but questions to ask for.
+        leaf = knowledge_leaf().model_copy(update={"documents": ()})
+        summary, artifact = run(tmp_path, server, leaves=(leaf,))
         assert len(server.requests) == 24
     assert summary["empty_leaves"] == [knowledge_leaf().path]
     assert samples_of(artifact) == []

@@ -227,6 +227,26 @@ def test_documents_that_cannot_be_asked_about_are_named(tmp_path: Path) -> None:
         planned_leaves(tmp_path / "taxonomy", (), folder, 0.0)
 
 
+def test_of_a_whole_taxonomy_a_leaf_that_cannot_be_used_is_left_out_and_named(tmp_path: Path) -> None:
+    seeds = "".join(f"  - question: What is {n}?\n    answer: It is {n}.\n" for n in range(5))
+    for name, version in (("good", 2), ("old", 99)):
+        leaf = tmp_path / "compositional_skills" / name
+        leaf.mkdir(parents=True)
+        leaf.joinpath("qna.yaml").write_text(
+            f"version: {version}\ncreated_by: tester\ntask_description: Say what is asked.\nseed_examples:\n{seeds}"
+        )
+    left_out: dict[str, str] = {}
+    found = planned_leaves(tmp_path, (), None, 0.0, left_out)
+    assert [leaf.path for leaf in found] == ["compositional_skills/good"]
+    assert list(left_out) == ["compositional_skills/old"]
+    assert "compositional_skills/old/qna.yaml" in left_out["compositional_skills/old"]
+    with pytest.raises(InputProblem, match=r"old/qna\.yaml"):
+        planned_leaves(tmp_path, ["compositional_skills/old"], None, 0.0, {})
+    (tmp_path / "compositional_skills" / "good" / "qna.yaml").unlink()
+    with pytest.raises(InputProblem, match=r"old/qna\.yaml"):
+        planned_leaves(tmp_path, (), None, 0.0, {})
+
+
 def context_for(tmp_path: Path, url: str, told: list[Progress]) -> tuple[StageSpec, StageContext]:
     settings = shared_settings({"SEEDBED_VAR": str(tmp_path)})
     leaf = freeform_leaf()

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.workers.fake_teacher import FakeTeacher
-from workers.teacher.client import Endpoint, RequestRefused, TeacherClient, TeacherProblem, endpoint_url
+from workers.teacher.client import Endpoint, RequestRefused, Slots, TeacherClient, TeacherProblem, endpoint_url
 from workers.teacher.server import free_port
 
 T = TypeVar("T")
@@ -284,3 +284,30 @@ def test_cancelling_frees_the_slot() -> None:
 
     with FakeTeacher(latency=5.0) as server:
         assert ask(server, cancelled_then_asked, max_in_flight=1)
+
+
+def test_places_go_to_those_who_wait_in_order_and_one_that_is_cancelled_gives_its_turn_on() -> None:
+    async def run() -> list[int]:
+        slots, order = Slots(1), []
+
+        async def take(number: int) -> None:
+            async with slots:
+                order.append(number)
+                await asyncio.sleep(0)
+
+        tasks = []
+        async with slots:
+            for number in range(4):
+                tasks.append(asyncio.create_task(take(number)))
+                await asyncio.sleep(0)
+            tasks[1].cancel()
+        # The turn of 0 has come with the end of the block above; it is cancelled before it can use it.
+        tasks[0].cancel()
+        async with asyncio.timeout(30):  # a turn that was lost would be waited for without end
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # All places are free again.
+            async with slots:
+                order.append(9)
+        return order
+
+    assert asyncio.run(run()) == [2, 3, 9]

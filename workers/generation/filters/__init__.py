@@ -7,7 +7,7 @@ on the leaf's own seeds: one that would drop many of them does not fit the leaf 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,6 +49,7 @@ class LeafMemory:
     held_out: NearDuplicates
     seeds: NearDuplicates = field(default_factory=NearDuplicates)
     asked: NearDuplicates = field(default_factory=NearDuplicates)
+    earlier: NearDuplicates = field(default_factory=NearDuplicates)
     contexts: NearDuplicates = field(default_factory=NearDuplicates)
     benchmarks: frozenset[str] = frozenset()
     set_aside: tuple[str, ...] = ()
@@ -84,7 +85,7 @@ def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
     from workers.generation.filters.confidence import Unsure
     from workers.generation.filters.contamination import Benchmark
     from workers.generation.filters.copies import CopiedPrompt
-    from workers.generation.filters.duplicates import Duplicate, HeldOut
+    from workers.generation.filters.duplicates import Duplicate, EarlierRelease, HeldOut
     from workers.generation.filters.grounding import Grounding
     from workers.generation.filters.language import Language
     from workers.generation.filters.shape import CutOff, Form, Length, Refusal, Repetition
@@ -101,6 +102,7 @@ def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
         CopiedPrompt(of.copied_prompt),
         HeldOut(of.held_out),
         Duplicate(),
+        EarlierRelease(),
         Benchmark(),
         Grounding(of.grounding),
         Condensed(of.condensed),
@@ -126,14 +128,21 @@ def new_memory(
     held_out: NearDuplicates,
     benchmarks: frozenset[str] = frozenset(),
     filters: Sequence[Filter] = (),
+    earlier: Iterable[tuple[str, str]] = (),
 ) -> LeafMemory:
-    """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves."""
+    """The memory of a leaf before its first row. ``held_out`` holds the held-out seeds of all leaves.
+
+    Args:
+        earlier: what students of earlier releases were asked of this leaf, and where that is from.
+    """
     from workers.generation.filters.copies import form_words
     from workers.generation.filters.language import leaf_language
 
     memory = LeafMemory(leaf, recipe, held_out, benchmarks=benchmarks)
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
+    for text, name in earlier:
+        memory.earlier.add(text, name)
     memory.form_words = form_words([seed.answer for seed in taught])
     memory.language = leaf_language(_own_texts(leaf, taught))
     words = []

@@ -23,6 +23,19 @@ class HeldOut:
             raise Dropped(self.name, f"It is too like {name}.", score)
 
 
+class EarlierRelease:
+    """The same, or nearly the same, as a sample that a release from which the student descends was taught."""
+
+    name = "earlier_release"
+    steps: frozenset[Step] = frozenset({"question"})
+    alone = False
+
+    def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
+        score, name = memory.earlier.nearest(user_text(row.question, row.context))
+        if score >= memory.threshold(memory.recipe.near_duplicate_threshold):
+            raise Dropped(self.name, f"The question is nearly the same as that of {name}.", score)
+
+
 class Duplicate:
     """The same, or nearly the same, as a seed or as a sample that the leaf already has."""
 

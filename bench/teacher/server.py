@@ -2,8 +2,8 @@
 
 It has a number of slots, as a model's server has; a request takes one for every reply that it asks for and gives it
 back after the latency (and, where that is set, so many seconds more for each token written). Requests that find no
-slot free wait in the order of arrival. What is said is made up (``plausible_answers``). It counts requests, replies,
-tokens, and how many slots were busy on average since the last ``POST /reset``; ``GET /stats`` tells.
+slot free wait in the order of arrival. What is said is made up (``bench.teacher.answers``). It counts requests,
+replies, tokens, and how many slots were busy on average since the last ``POST /reset``; ``GET /stats`` tells.
 
 It speaks HTTP/1.1 by itself over asyncio, with bodies of known length only, and costs less of a processor than the
 clients that it is to measure. On the loopback interface only.
@@ -28,9 +28,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.plausible_answers import PlausibleAnswers, Said, echoed, tokens_of
+from bench.teacher.answers import PlausibleAnswers, Said, echoed, tokens_of
 
 MODEL = "mixtral-8x7b-instruct"
 
