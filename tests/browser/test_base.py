@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from taxonomy_app.contributions.models import Notice
 from taxonomy_app.people.models import User
 from tests.browser.screens import Screen, ScreenProblem, take
 from tests.conftest import PASSWORD, Taxonomy
 from tests.leaves import FREEFORM, KNOWLEDGE
+from tests.taxonomy_app.contributions.making import make_submission
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -60,6 +62,30 @@ def test_pages_pass_axe_and_fit_a_phone(
         if needed > 360:
             wrong.append(f"{name}: {needed} px wide")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_header_fits_a_phone_with_a_count_of_notices(
+    language: str,
+    taxonomy: Taxonomy,
+    contributor: User,
+    administrator: User,
+    page_for: Callable[..., Any],
+    now: Any,
+) -> None:
+    administrator.language = language
+    administrator.save(update_fields=["language"])
+    submission = make_submission(contributor, now=now)
+    page = page_for(administrator, width=360, height=760)
+    for count in (1, 12, 345):
+        Notice.objects.all().delete()
+        Notice.objects.bulk_create(
+            Notice(person=administrator, submission=submission, kind="commented", by=contributor, at=now)
+            for _ in range(count)
+        )
+        page.goto("/people/")
+        assert page.locator('header a[href$="/notices/"] .count-mark').inner_text() == str(count)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, count
 
 
 def test_a_leaf_is_found_by_keyboard_alone(taxonomy: Taxonomy, page_for: Callable[..., Any]) -> None:
