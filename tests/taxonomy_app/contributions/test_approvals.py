@@ -92,7 +92,10 @@ def test_only_administrators_make_rules_and_each_change_is_written_down(rule, re
     services.rule_change(rule=made, version=1, approvals=1, reviewers=[reviewer], by=administrator, now=now)
     with pytest.raises(ChangedMeanwhile):
         services.rule_change(rule=made, version=1, approvals=3, reviewers=[], by=administrator, now=now)
+    stale = ReviewRule.objects.get()
     services.rule_remove(rule=made, by=administrator, now=now)
+    with pytest.raises(ChangedMeanwhile):
+        services.rule_remove(rule=stale, by=administrator, now=now)
     told = ReviewRuleChange.objects.order_by("id").values_list("action", "approvals", "reviewers")
     assert list(told) == [("made", 1, []), ("changed", 1, ["emeka"]), ("removed", 1, ["emeka"])]
 
