@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from taxonomy_app.contributions.models import Decision, Notice, Submission
 from taxonomy_app.mail import choices
@@ -23,6 +25,7 @@ from taxonomy_app.mail.models import Choice, Delivery, Email
 from taxonomy_app.mail.services import email_add
 from taxonomy_app.people.models import Role, User
 from taxonomy_app.tree.models import words
+from taxonomy_app.web.languages import in_language_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,11 +105,10 @@ def _gather(person: User, waiting: QuerySet[Notice], kind: str, *, now: datetime
     if not choices.reachable([person.pk]):
         Notice.objects.filter(pk__in=[notice.pk for notice in found]).update(delivery=Delivery.OFF)
         return False
-    told = [_told(notice) for notice in found]
+    with in_language_of(person):
+        told = [_told(notice) for notice in found]
+        subject = _subject(told, kind)
     count = len(told)
-    subject = told[0].sentence if count == 1 else f"{count} notices about contributions"
-    if kind == Email.Kind.DIGEST:
-        subject = f"Your day on Seedbed: {count} notice{'s' if count > 1 else ''}"
     email = email_add(
         person=person,
         kind=kind,
@@ -125,10 +127,19 @@ def _gather(person: User, waiting: QuerySet[Notice], kind: str, *, now: datetime
     return True
 
 
+def _subject(told: list[Told], kind: str) -> str:
+    count = len(told)
+    if kind == Email.Kind.DIGEST:
+        text = ngettext("Your day on Seedbed: %(count)s notice", "Your day on Seedbed: %(count)s notices", count)
+    elif count > 1:
+        text = ngettext("%(count)s notice about contributions", "%(count)s notices about contributions", count)
+    else:
+        return told[0].sentence
+    return text % {"count": count}
+
+
 def _told(notice: Notice) -> Told:
-    name = f"“{words(notice.submission.name)}”"
-    did = notice.get_kind_display()
-    sentence = f"{notice.by} {did} {name}" if notice.by else f"{name} {did}"
+    sentence = notice.sentence(person=str(notice.by), name=words(notice.submission.name))
     return Told(sentence, absolute(notice.submission.get_absolute_url()), notice.submission.number, notice.at)
 
 
@@ -181,7 +192,8 @@ def _week_of(person: User, monday: datetime, *, now: datetime) -> bool:
     all_decided = decided.count()
     if not number and not all_decided:
         return False
-    subject = f"Waiting for review: {number}" if number else "Nothing waits for review"
+    with in_language_of(person):
+        subject = _("Waiting for review: %(count)s") % {"count": number} if number else _("Nothing waits for review")
     try:
         with transaction.atomic():
             email_add(

@@ -24,18 +24,32 @@ class NoticeQuerySet(models.QuerySet):
         return self.filter(delivery=delivery, email__isnull=True, read_at__isnull=True)
 
 
+# What a notice tells, as a whole sentence for each kind. What the program did by itself names nobody.
+_SENTENCES = {
+    "changes_requested": lazy("%(person)s asks for changes to “%(name)s”"),
+    "rejected": lazy("%(person)s rejected “%(name)s”"),
+    "committed": lazy("“%(name)s” is in the taxonomy now"),
+    "conflict": lazy("“%(name)s” was overtaken by another change"),
+    "revised": lazy("%(person)s sent a new version of “%(name)s”"),
+    "withdrawn": lazy("%(person)s took back “%(name)s”"),
+    "commented": lazy("%(person)s said something about “%(name)s”"),
+    "moved": lazy("%(person)s moved “%(name)s” to another place"),
+}
+
+
 class Notice(models.Model):
     """That something happened to a submission, for one person whom it concerns; ``by`` is empty for the program."""
 
+    # The words are for those who look into the database; people read ``sentence``.
     class Kind(models.TextChoices):
-        CHANGES_REQUESTED = "changes_requested", lazy("asks for changes to")
-        REJECTED = "rejected", lazy("rejected")
-        COMMITTED = "committed", lazy("is in the taxonomy now")
-        CONFLICT = "conflict", lazy("was overtaken by another change")
-        REVISED = "revised", lazy("sent a new version of")
-        WITHDRAWN = "withdrawn", lazy("took back")
-        COMMENTED = "commented", lazy("said something about")
-        MOVED = "moved", lazy("moved to another place")
+        CHANGES_REQUESTED = "changes_requested", "asks for changes to"
+        REJECTED = "rejected", "rejected"
+        COMMITTED = "committed", "is in the taxonomy now"
+        CONFLICT = "conflict", "was overtaken by another change"
+        REVISED = "revised", "sent a new version of"
+        WITHDRAWN = "withdrawn", "took back"
+        COMMENTED = "commented", "said something about"
+        MOVED = "moved", "moved to another place"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     submission = models.ForeignKey("Submission", on_delete=models.CASCADE, related_name="notices")
@@ -63,3 +77,7 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person}: {self.get_kind_display()} {self.submission_id}"
+
+    def sentence(self, *, person: str, name: str) -> str:
+        """What happened, in the language of now; the two stand in it for ``by`` and for the contribution."""
+        return _SENTENCES[self.kind] % {"person": person, "name": name}

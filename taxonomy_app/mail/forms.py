@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as lazy
 
 from taxonomy_app.contributions.models import Notice
 from taxonomy_app.mail import choices
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
 # Each kind of notice as its reader would name it; the order is that of the page.
 AUTHORS = {
-    Notice.Kind.CHANGES_REQUESTED: "A reviewer asks me for changes",
-    Notice.Kind.REJECTED: "My contribution is rejected",
-    Notice.Kind.COMMITTED: "My contribution becomes part of the taxonomy",
-    Notice.Kind.CONFLICT: "My contribution was overtaken by another change",
-    Notice.Kind.MOVED: "My contribution is moved to another place",
-    Notice.Kind.COMMENTED: "Somebody comments",
+    Notice.Kind.CHANGES_REQUESTED: lazy("A reviewer asks me for changes"),
+    Notice.Kind.REJECTED: lazy("My contribution is rejected"),
+    Notice.Kind.COMMITTED: lazy("My contribution becomes part of the taxonomy"),
+    Notice.Kind.CONFLICT: lazy("My contribution was overtaken by another change"),
+    Notice.Kind.MOVED: lazy("My contribution is moved to another place"),
+    Notice.Kind.COMMENTED: lazy("Somebody comments"),
 }
 REVIEWERS = {
-    Notice.Kind.REVISED: "A new version of what I reviewed",
-    Notice.Kind.WITHDRAWN: "What I reviewed is taken back",
+    Notice.Kind.REVISED: lazy("A new version of what I reviewed"),
+    Notice.Kind.WITHDRAWN: lazy("What I reviewed is taken back"),
 }
 EACH = "each"
 
@@ -32,7 +33,9 @@ EACH = "each"
 class ChoicesForm(forms.Form):
     """``everything`` decides for all kinds, unless it is EACH; the reviewers' week stands for itself."""
 
-    everything = forms.ChoiceField(label="Notices", choices=[*Delivery.choices, (EACH, "Different for each kind")])
+    everything = forms.ChoiceField(
+        label=lazy("Notices"), choices=[*Delivery.choices, (EACH, lazy("Different for each kind"))]
+    )
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
         self.person = person
@@ -47,7 +50,7 @@ class ChoicesForm(forms.Form):
             self.fields[kind.value] = forms.ChoiceField(label=label, choices=Delivery.choices)
         if person.can_review:
             self.fields["reviewers"] = forms.BooleanField(
-                label="Every Monday: what waits for review, and how much was decided", required=False
+                label=lazy("Every Monday: what waits for review, and how much was decided"), required=False
             )
 
     def each(self) -> list[forms.BoundField]:

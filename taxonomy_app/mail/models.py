@@ -11,14 +11,15 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as lazy
 
 
 class Delivery(models.TextChoices):
     """When a person wants to read of something by e-mail. The notice in the app is there in any case."""
 
-    NOW = "now", "At once"
-    DAILY = "daily", "Once a day"
-    OFF = "off", "Not by e-mail"
+    NOW = "now", lazy("At once")
+    DAILY = "daily", lazy("Once a day")
+    OFF = "off", lazy("Not by e-mail")
 
 
 class Choice(models.Model):
@@ -58,23 +59,23 @@ class Email(models.Model):
     """
 
     class Kind(models.TextChoices):
-        CONFIRMATION = "confirmation", "Confirmation of the address"
-        NOTICES = "notices", "Notices"
-        DIGEST = "digest", "Notices of a day"
-        REVIEWERS = "reviewers", "Reviewers' week"
+        CONFIRMATION = "confirmation", lazy("Confirmation of the address")
+        NOTICES = "notices", lazy("Notices")
+        DIGEST = "digest", lazy("Notices of a day")
+        REVIEWERS = "reviewers", lazy("Reviewers' week")
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        HANDED_OVER = "handed_over", "Being handed over"
-        SENT = "sent", "Sent"
+        WAITING = "waiting", lazy("Waiting")
+        HANDED_OVER = "handed_over", lazy("Being handed over")
+        SENT = "sent", lazy("Sent")
         # The server's last word; trying again would get the same answer.
-        REFUSED = "refused", "Refused"
+        REFUSED = "refused", lazy("Refused")
         # No server could be reached, or it asked to come back later, for as long as one tries.
-        GIVEN_UP = "given_up", "Given up"
+        GIVEN_UP = "given_up", lazy("Given up")
         # The connection or the worker ended while the server was taking it: it may have arrived or not.
-        UNSURE = "unsure", "Perhaps arrived"
+        UNSURE = "unsure", lazy("Perhaps arrived")
         # The address or the wish had changed before it was its turn.
-        DROPPED = "dropped", "Not wanted any more"
+        DROPPED = "dropped", lazy("Not wanted any more")
 
     UNDELIVERED: ClassVar[tuple[State, ...]] = (State.REFUSED, State.GIVEN_UP, State.UNSURE)
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from taxonomy_app.mail.choices import email_is_on
 from taxonomy_app.mail.links import absolute, unsubscribe_path
 from taxonomy_app.mail.models import Delivery, Email
+from taxonomy_app.web.languages import in_language_of
 
 if TYPE_CHECKING:
     from taxonomy_app.people.models import User
@@ -29,6 +30,7 @@ def email_add(
 ) -> Email | None:
     """Put one message into the outbox, rendered from ``templates/mail/<template>.txt`` and ``.html``.
 
+    It is rendered in the language of ``person``; whoever adds it puts the subject and the context's texts into it.
     None where e-mail is off. The default worker is asked to send it once the transaction has been committed.
 
     Raises:
@@ -40,14 +42,16 @@ def email_add(
     if kind != Email.Kind.CONFIRMATION:
         shown["unsubscribe"] = absolute(unsubscribe_path(person, kind))
         shown["choose"] = absolute(reverse("mail:choices"))
+    with in_language_of(person):
+        text, html = (render_to_string(f"mail/{template}.{ending}", shown) for ending in ("txt", "html"))
     email = Email.objects.create(
         person=person,
         address=person.email,
         kind=kind,
         # A title that a person wrote may hold a line's end; a header may not.
         subject=" ".join(subject.split())[:200],
-        text=render_to_string(f"mail/{template}.txt", shown),
-        html=render_to_string(f"mail/{template}.html", shown),
+        text=text,
+        html=html,
         key=key or None,
         created_at=now,
     )

@@ -9,6 +9,8 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -29,7 +31,7 @@ def choices(request: HttpRequest) -> HttpResponse:
     form = ChoicesForm(request.POST or None, person=request.user)  # type: ignore[arg-type]  # signed_in
     if request.method == "POST" and form.is_valid():
         mailing.choices_keep(person=request.user, chosen=form.chosen())  # type: ignore[arg-type]  # signed_in
-        messages.success(request, "What you get by e-mail is saved.")
+        messages.success(request, _("What you get by e-mail is saved."))
         return redirect("people:profile")
     return render(request, "mail/choices.html", {"mail_form": form}, status=422 if form.errors else 200)
 
@@ -66,6 +68,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 def home(request: HttpRequest) -> HttpResponse:
     """Whether e-mail leaves, how much waits, and what did not arrive."""
     counted = dict(Email.objects.order_by().values_list("state").annotate(Count("pk")))
+    waiting = counted.get(Email.State.WAITING, 0) + counted.get(Email.State.HANDED_OVER, 0)
     tried = Email.objects.waiting().exclude(problem="")
     page = Paginator(Email.objects.undelivered().select_related("person"), _A_PAGE).get_page(request.GET.get("page"))
     return render(
@@ -75,7 +78,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "server": settings.EMAIL.shown if settings.EMAIL else "",
             "sender": settings.EMAIL.sender if settings.EMAIL else "",
             "counts": [
-                ("Waiting", counted.get(Email.State.WAITING, 0) + counted.get(Email.State.HANDED_OVER, 0)),
+                (Email.State.WAITING.label, waiting),
                 *((state.label, counted.get(state, 0)) for state in (Email.State.SENT, *Email.UNDELIVERED)),
                 (Email.State.DROPPED.label, counted.get(Email.State.DROPPED, 0)),
             ],
@@ -92,5 +95,6 @@ def home(request: HttpRequest) -> HttpResponse:
 def retry(request: HttpRequest) -> HttpResponse:
     """Try again what was given up or refused."""
     count = services.emails_retry(now=timezone.now())
-    messages.success(request, f"{count} e-mail{'s are' if count != 1 else ' is'} tried again.")
+    said = ngettext("%(count)s e-mail is tried again.", "%(count)s e-mails are tried again.", count) % {"count": count}
+    messages.success(request, said)
     return redirect("mail:home")

@@ -95,7 +95,7 @@ class ProfileForm(forms.ModelForm):
             label=_("Language"),
             required=False,
             choices=[("", _("Like the browser")), *settings.LANGUAGES],
-            help_text=_("Of the pages. E-mails are in English for now."),
+            help_text=_("Of the pages, and of the e-mails that you get."),
         )
 
 

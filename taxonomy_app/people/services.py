@@ -20,7 +20,7 @@ from taxonomy_app.mail.links import absolute
 from taxonomy_app.mail.models import Email
 from taxonomy_app.mail.services import email_add
 from taxonomy_app.people.models import Role, RoleChange, User
-from taxonomy_app.web.languages import mid_sentence
+from taxonomy_app.web.languages import in_language_of, mid_sentence
 
 _CONFIRM = "taxonomy_app.people.confirm"
 # So long the link to confirm an address works, and so many are sent to one person in a day.
@@ -115,10 +115,12 @@ def confirmation_send(*, person: User, now: datetime) -> bool:
     if locked.email_confirmed_at is not None or today >= MOST_CONFIRMATIONS:
         return False
     token = signing.dumps([locked.pk, locked.email], salt=_CONFIRM)
+    with in_language_of(locked):
+        subject = _("Confirm your e-mail address")
     email = email_add(
         person=locked,
         kind=Email.Kind.CONFIRMATION,
-        subject="Confirm your e-mail address",
+        subject=subject,
         template="confirmation",
         context={"link": absolute(reverse("people:confirm_email", args=[token])), "days": CONFIRM_WITHIN.days},
         now=now,

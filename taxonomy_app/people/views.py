@@ -163,7 +163,10 @@ def register(request: HttpRequest) -> HttpResponse:
             request, _("Welcome, %(name)s. You can start with your first seeds.") % {"name": person.get_short_name()}
         )
         if email_is_on():
-            messages.info(request, f"We have sent a link to {person.email}. Follow it to get notices by e-mail.")
+            messages.info(
+                request,
+                _("We have sent a link to %(email)s. Follow it to get notices by e-mail.") % {"email": person.email},
+            )
         return redirect(_next(request))
     context = {"form": form, "next": request.POST.get("next") or request.GET.get("next") or ""}
     return render(request, "people/register.html", context, status=422 if form.errors else 200)
@@ -201,7 +204,9 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "people/confirmation_used.html", status=404)
     if request.method == "POST":
         services.email_confirm(person=shown, now=timezone.now())
-        messages.success(request, f"{shown.email} is confirmed. What you get by e-mail is your choice.")
+        messages.success(
+            request, _("%(email)s is confirmed. What you get by e-mail is your choice.") % {"email": shown.email}
+        )
         return redirect("people:profile")
     response = render(request, "people/confirm_email.html", {"person": shown})
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -213,13 +218,13 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
 def send_confirmation(request: HttpRequest) -> HttpResponse:
     """Send the link to confirm one's address once more."""
     if services.confirmation_send(person=request.user, now=timezone.now()):
-        messages.success(request, f"A link is on its way to {request.user.email}.")
+        messages.success(request, _("A link is on its way to %(email)s.") % {"email": request.user.email})
     elif not email_is_on():
-        messages.error(request, "This site sends no e-mail.")
+        messages.error(request, _("This site sends no e-mail."))
     elif request.user.email_confirmed_at is not None:
-        messages.info(request, "Your address is confirmed already.")
+        messages.info(request, _("Your address is confirmed already."))
     else:
-        messages.error(request, "Several links were sent today. Look among unwanted mail, or try again tomorrow.")
+        messages.error(request, _("Several links were sent today. Look among unwanted mail, or try again tomorrow."))
     return redirect("people:profile")
 
 

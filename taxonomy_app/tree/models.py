@@ -38,6 +38,11 @@ def words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def folder_words(path: str) -> str:
+    """What a folder is called: a branch in the reader's language, any other by the words of its name."""
+    return str(Branch(path).label) if path in Branch.values else words(path.rpartition("/")[2])
+
+
 def takes_leaves(folder: str) -> bool:
     """Whether people may begin a leaf in this folder: foundational skills come from public data sets instead."""
     return folder.partition("/")[0] in (Branch.KNOWLEDGE, Branch.COMPOSITIONAL)
@@ -248,7 +253,7 @@ class Folder(models.Model):
 
     @property
     def title(self) -> str:
-        return words(self.name)
+        return folder_words(self.path)
 
     @property
     def takes_leaves(self) -> bool:

@@ -18,7 +18,7 @@ from taxonomy_app.releases.queries import leaf_scores
 from taxonomy_app.tree import queries, searching, versions
 from taxonomy_app.tree.forms import PlaceForm, SearchForm
 from taxonomy_app.tree.leaf_states import open_submissions
-from taxonomy_app.tree.models import Folder, Leaf, LeafVersion, Seed, folders_above, words
+from taxonomy_app.tree.models import Folder, Leaf, LeafVersion, Seed, folder_words, folders_above
 from taxonomy_app.tree.services import taxonomy_store
 from taxonomy_app.tree.similarity import nearest
 from taxonomy_repo.store import StoreProblem
@@ -48,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if at:
         folder = _folder_or_404(at)
         opened = queries.open_folder(at, request.user, _piece(request))
-        above = [(words(name), path) for name, path in folders_above(at)]
+        above = [(folder_words(path), path) for _name, path in folders_above(at)]
         return render(request, "tree/folder.html", {"form": form, "folder": folder, "above": above, "opened": opened})
     shown = queries.branches(request.user)
     folders = [one.folder for one in shown if one.folder is not None]
@@ -151,7 +151,7 @@ def leaf(request: HttpRequest, leaf_id: uuid.UUID) -> HttpResponse:
         "tree/leaf.html",
         {
             "leaf": shown,
-            "above": [(words(name), path) for name, path in shown.folders],
+            "above": [(folder_words(path), path) for _name, path in shown.folders],
             "page": page,
             "groups": queries.seed_groups(page),
             "as_written": request.GET.get("as") == "written",

@@ -52,7 +52,8 @@ def messages_of_site() -> dict[Message, list[str]]:
     """Each message with the files it stands in (relative to the project), in their order."""
     project = Path(settings.PROJECT)
     found: dict[Message, list[str]] = {}
-    for path in sorted((project / "templates").rglob("*.html")):
+    # Pages, and e-mails as text.
+    for path in sorted(path for path in (project / "templates").rglob("*") if path.suffix in (".html", ".txt")):
         for message in messages_of_template(path.read_text(encoding="utf-8"), str(path)):
             found.setdefault(message, []).append(str(path.relative_to(project)))
     for path in sorted((project / "taxonomy_app").rglob("*.py")):

@@ -111,6 +111,10 @@ SENTENCES = (
     mark("Keeping the model"),
     mark("Generated"),
     mark("Generating for %(leaf)s"),
+    # What became of an e-mail, with the server's words.
+    mark("The mail server cannot be reached: %(answer)s"),
+    mark("No answer came to what was handed over: %(answer)s"),
+    mark("The worker ended while the mail server was taking it."),
 )
 
 

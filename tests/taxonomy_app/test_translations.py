@@ -220,7 +220,8 @@ def _left_in_english(page: str) -> set[str]:
     known = {
         message.id: message.string for message in catalogue("de") if message.id and isinstance(message.string, str)
     }
-    german = set(known.values())
+    # A sentence with markup stands on the page in pieces, one of which may be an English text by itself ("Version").
+    german = {piece.strip() for text in known.values() for piece in re.split(r"<[^>]+>|%\(\w+\)s", text)}
     body = re.sub(r"<(script|style|pre|textarea|option)\b.*?</\1>", "", page, flags=re.DOTALL)
     texts = {html.unescape(" ".join(text.split())) for text in re.findall(r">([^<>]+)<", body)}
     texts |= {html.unescape(text) for text in re.findall(r' (?:title|aria-label|placeholder)="([^"]+)"', body)}

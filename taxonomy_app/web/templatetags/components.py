@@ -162,6 +162,18 @@ def leaf_path(path: str) -> SafeString:
     return format_html('<span class="font-mono text-[0.9em]">{}</span>', _breakable(escape(path)))
 
 
+@register.simple_tag
+def notice_sentence(notice: Any) -> SafeString:
+    """What a notice tells, with a link to the contribution that fills the row."""
+    submission = notice.submission
+    link = format_html(
+        '<a class="text-link font-medium after:absolute after:inset-0" href="{}">{}</a>',
+        submission.get_absolute_url(),
+        words(submission.name),
+    )
+    return mark_safe(notice.sentence(person=escape(notice.by), name=link))  # noqa: S308  # both parts are escaped
+
+
 @register.filter
 def markdown(text: str) -> SafeString:
     """People's words with their Markdown as HTML, sanitised; goes into an element of the class ``rendered``."""

@@ -170,7 +170,7 @@ def test_a_days_notices_come_together_in_the_readers_morning(taxonomy, contribut
     assert mailing.daily_digests_gather(now=morning) == 0
     sending.emails_send(now=morning)
     assert mail.messages[0]["Subject"] == "Your day on Seedbed: 2 notices"
-    assert "14 Mar 2025, 18:00" in mail.parts()[0]
+    assert "14 March 2025, 18:00 JST" in mail.parts()[0]
     # What happens after the morning is for the next one.
     reject(contributor, reviewer, morning + timedelta(hours=1), "three")
     assert mailing.daily_digests_gather(now=morning + timedelta(hours=2)) == 0
@@ -212,7 +212,7 @@ def test_reviewers_are_told_on_monday_what_waits_and_was_decided(
     assert mail.messages[0]["Subject"] == "Waiting for review: 2"
     plain, html = mail.parts()
     assert "2 contributions wait for a reviewer" in plain
-    assert f'{oldest.number} "Seed riddles", has waited since 14 Mar 2025' in plain
+    assert f"{oldest.number} “Seed riddles”, has waited since 14 March 2025 (2" in plain
     assert "1 decision was made in the last seven days, 1 of them by you" in plain
     assert "https://beds.example/contributions/queue/" in html
 
