@@ -8,6 +8,7 @@ way, the kernel ends its children (PR_SET_PDEATHSIG), so nothing is left behind.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -124,6 +125,12 @@ class Child:
             except ProcessLookupError:
                 return
 
+    def end_left_behind(self) -> None:
+        """End at once what an ended program had started itself and left: its web processes would keep the port."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
 
 class Supervisor:
     """Everything of one installation, from :meth:`start` to :meth:`stop`. Use as a context manager."""
@@ -215,6 +222,7 @@ class Supervisor:
                         f"the end of {child.log} says:\n{child.tail()}"
                     )
                 code = child.process.returncode
+                child.end_left_behind()
                 child.process = None
                 child.start_at = now + 0.5 * 2 ** (child.quick_ends - 1)
                 self.say(f"{child.name} ended (exit status {code}); starting it again.")
@@ -364,6 +372,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.signal_group(signal.SIGKILL)
                 child.process.wait()
+            child.end_left_behind()
 
 
 def _interrupt(*_: object) -> None:

@@ -53,6 +53,9 @@ class Asking(models.Model):
     HOUR: ClassVar[timedelta] = timedelta(hours=1)
     # Questions of one asking; a leaf with more is asked in turns.
     MOST_QUESTIONS: ClassVar[int] = 30
+    # Earlier askings of one draft that are looked through for answers to its questions: enough for every seed of a
+    # leaf to have been asked by itself. What only an older one answered is not shown and may be asked again.
+    MOST_LOOKED_AT: ClassVar[int] = 40
     MOST_LOSSES: ClassVar[int] = 2
 
     class Kind(models.TextChoices):

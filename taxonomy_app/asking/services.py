@@ -111,10 +111,12 @@ def _ask(placed: list[Placed], *, by: User, seed: int | None, now: datetime, **o
     if not placed:
         raise Refused(_("There is no question to ask yet. Write one first."))
     if seed is None:
-        earlier = Asking.objects.filter(kind=AskingKind.ANSWERS.value, model_key=whom.key, **owner)
+        # Those that pages look at, so that nothing counts as answered whose answer nobody is shown.
+        earlier = Asking.objects.filter(kind=AskingKind.ANSWERS.value, **owner)[: Asking.MOST_LOOKED_AT]
         known = {
             (asked.key, asked.answer)
             for asking in earlier
+            if asking.model_key == whom.key
             for asked in asking.read_spec.answers.questions
             if not asking.is_over or asked.key in {row["key"] for row in asking.answers}
         }

@@ -28,9 +28,6 @@ from taxonomy_app.rounds.models import Stage, StageState
 from taxonomy_app.rounds.rows import Row
 from workers.asking.specs import ASKING_QUEUE, AskingKind, GivenAnswer, TriedSamples, listening_key
 
-# Earlier askings of one draft that are looked through for answers to its questions.
-MOST_LOOKED_AT = 12
-
 
 def somebody_listens() -> bool:
     """Whether a worker takes askings, busy or not; False as well where Redis does not answer."""
@@ -201,7 +198,7 @@ def _askings_of(owner: Draft | Submission) -> tuple[list[Asking], list[Asking]]:
 
     What the teacher was sent stays in the database: it may hold a whole document.
     """
-    asked = owner.askings.filter(kind=AskingKind.ANSWERS.value)[:MOST_LOOKED_AT]
+    asked = owner.askings.filter(kind=AskingKind.ANSWERS.value)[: Asking.MOST_LOOKED_AT]
     tried = owner.askings.filter(kind=AskingKind.SAMPLES.value).defer("spec")
     found = [*tried.defer("spec", "result")[:1], *tried.filter(state=AskingState.DONE)[:1]]
     return list(asked), found
@@ -211,7 +208,10 @@ def _panel(asked: list[Asking], tried: list[Asking], placed: list[Placed]) -> Pa
     panel = Panel(student=student_now().name, teacher=teacher_now().name, listening=somebody_listens())
     panel.asking = next(iter(asked), None)
     panel.trying = next(iter(tried), None)
-    panel.answers = [_answer(one, asked, {other.asked.key for other in placed}) for one in placed]
+    present = {one.asked.key for one in placed}
+    # Read once each, not once for every question.
+    looked_at = [(asking, {answer.key: answer for answer in asking.given}) for asking in asked]
+    panel.answers = [_answer(one, looked_at, present) for one in placed]
     finished = next((one for one in tried if one.state == AskingState.DONE), None)
     if finished is not None and finished.tried is not None:
         now = {(one.asked.key, one.asked.answer) for one in placed}
@@ -225,13 +225,15 @@ def _panel(asked: list[Asking], tried: list[Asking], placed: list[Placed]) -> Pa
     return panel
 
 
-def _answer(placed: Placed, askings: list[Asking], present: set[str]) -> ShownAnswer:
-    """What is known of one question: its answer, an answer to what stood there before, or that it is being asked."""
+def _answer(placed: Placed, askings: list[tuple[Asking, dict[str, GivenAnswer]]], present: set[str]) -> ShownAnswer:
+    """What is known of one question: its answer, an answer to what stood there before, or that it is being asked.
+
+    ``askings`` with the answers of each by the question's key; ``present`` are the keys of all questions there are now.
+    """
     asked = placed.asked
     before: ShownAnswer | None = None
-    for asking in askings:
+    for asking, given in askings:
         order = asking.read_spec.answers
-        given = {answer.key: answer for answer in asking.given}
         for field_name, question in zip(asking.fields, order.questions if order else (), strict=True):
             found = given.get(question.key)
             if question.key == asked.key:

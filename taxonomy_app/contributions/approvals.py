@@ -87,11 +87,15 @@ def approval_give(
     """Write the approval down and count. The caller holds the submission's row, so that of two at once each sees the
     other's or comes before it.
 
+    Who has approved already changes nothing by it, except where every approval is there by now and nobody has decided:
+    after a change of the rule or of somebody's role, while a check found an error, or on the way back from a move.
+
     Raises:
-        Refused: the person has approved this already.
+        Refused: the person has approved this already, and more is needed.
     """
     own = Approval.objects.filter(revision=revision, path=submission.path, reviewer=reviewer)
-    if not own.exists():
+    given_before = own.exists()
+    if not given_before:
         Approval.objects.create(
             submission=submission,
             revision=revision,
@@ -100,8 +104,8 @@ def approval_give(
             as_administrator=as_administrator,
             at=now,
         )
-    else:
-        missing = approvals_count([submission])[submission.pk].missing
+    count = approvals_count([submission])[submission.pk]
+    if given_before and not count.complete:
         told = _("You have approved this already. It needs %(missing)s more, from somebody else.")
-        raise Refused(told % {"missing": missing})
-    return approvals_count([submission])[submission.pk]
+        raise Refused(told % {"missing": count.missing})
+    return count

@@ -86,7 +86,7 @@ def outbox_run(*, now: datetime, after_commit: Callable[[], None] | None = None)
         if not _lease(pending, now=now):
             continue
         try:
-            commit = _deliver(pending)
+            commit = _deliver(pending, now=now)
         except _TrueConflict as conflict:
             _finish_with_conflict(pending, conflict, now=now)
             result.conflicts.append(pending.submission_id)
@@ -126,16 +126,16 @@ def _lease(pending: PendingCommit, *, now: datetime) -> bool:
     return bool(taken)
 
 
-def _deliver(pending: PendingCommit) -> str:
+def _deliver(pending: PendingCommit, *, now: datetime) -> str:
     """Bring one item into the taxonomy, or find it there; the commit's id."""
     store = tree_services.taxonomy_store()
-    path = _path_now(pending)
+    path = _path_now(store, pending, now=now)
     qna = _with_document(pending)
     earlier = _committed_before(store, pending, path) if pending.attempts > 1 else None
     if earlier is not None:
         return earlier
     if pending.moves and path != pending.path:
-        return _deliver_moved(store, pending, path, qna)
+        return _deliver_moved(store, pending, path, qna, now=now)
     attribution = bytes(pending.attribution)
     base, base_attribution = pending.base_blob or None, pending.base_attribution_blob or None
     for _ in range(MERGE_TRIES):
@@ -148,7 +148,7 @@ def _deliver(pending: PendingCommit) -> str:
             # The leaf is not the one this was based on any more: join both, seed by seed, and try on top of that.
             entry = store.snapshot(conflict.commit).get(path) if conflict.commit else None
             if entry is None:
-                raise _TrueConflict(b"", "The leaf was removed from the taxonomy meanwhile.") from None
+                raise _gone(store, pending, path, now=now) from None
             theirs = store.read_blob(entry.blob)
             qna = _merged(store, pending, theirs, path)
             base, base_attribution = entry.blob, entry.attribution_blob
@@ -158,7 +158,7 @@ def _deliver(pending: PendingCommit) -> str:
     raise RuntimeError("The leaf kept changing while this was being joined with it; it is tried again later.")
 
 
-def _deliver_moved(store: TaxonomyStore, pending: PendingCommit, path: str, qna: bytes) -> str:
+def _deliver_moved(store: TaxonomyStore, pending: PendingCommit, path: str, qna: bytes, *, now: datetime) -> str:
     """Bring an improvement in together with its leaf's move from ``path`` to the place that was approved.
 
     The leaf keeps its identity: the commit takes the old files away, puts the new ones, and says that it is a move.
@@ -169,15 +169,15 @@ def _deliver_moved(store: TaxonomyStore, pending: PendingCommit, path: str, qna:
         with store.writing():
             head = store.head()
             entry = store.snapshot(head).get(path) if head else None
-            if head is None or entry is None:
-                raise _TrueConflict(b"", "The leaf was removed from the taxonomy meanwhile.")
-            if store.snapshot(head).get(pending.path) is not None:
+            if head is not None and entry is not None and store.snapshot(head).get(pending.path) is not None:
                 sentence = f"Another leaf came to {pending.path} before this one could be moved there."
                 raise _TrueConflict(store.read_blob(entry.blob), sentence)
-            if (entry.blob, entry.attribution_blob) == (base, base_attribution):
+            if entry is not None and (entry.blob, entry.attribution_blob) == (base, base_attribution):
                 changes = _moving(store, entry, pending.path, qna, attribution)
                 return _commit(store, pending, pending.path, changes, moved_from=path)
         # The leaf is not the one this was based on any more: join both, outside of the lock, and look again.
+        if entry is None:
+            raise _gone(store, pending, path, now=now)
         if entry.blob != base:
             qna = _merged(store, pending, store.read_blob(entry.blob), path)
         base, base_attribution = entry.blob, entry.attribution_blob
@@ -230,11 +230,13 @@ def _commit(
 
 
 def _suggested_by(pending: PendingCommit) -> list[str]:
-    """The reviewers whose texts the author took over."""
+    """The reviewers whose texts the author had taken over when they signed this revision off."""
     accepted = Comment.objects.filter(
         submission=pending.submission_id,
         suggestion__isnull=False,
         resolution__outcome=CommentResolution.Outcome.ACCEPTED,
+        # What was accepted later is in a version that was begun since, not in the one that was approved.
+        resolution__at__lte=pending.revision.signed_off_at,
     ).select_related("author")
     return list(dict.fromkeys(identity(comment.author) for comment in accepted))
 
@@ -257,12 +259,31 @@ def _committed_before(store: TaxonomyStore, pending: PendingCommit, path: str) -
     return None
 
 
-def _path_now(pending: PendingCommit) -> str:
-    """Where the leaf is now: an improvement follows its leaf when that was moved."""
+def _path_now(store: TaxonomyStore, pending: PendingCommit, *, now: datetime) -> str:
+    """Where the leaf is now: an improvement follows its leaf when that was moved.
+
+    The index learns of a move after the run that made it, so where it shows a place without a leaf it is asked again.
+    """
     if pending.submission.leaf_id is None:
         return pending.path
+    path = _indexed_path(pending)
+    head = store.head()
+    if head is not None and store.snapshot(head).get(path) is None:
+        tree_services.index_update(now=now)
+        path = _indexed_path(pending)
+    return path
+
+
+def _indexed_path(pending: PendingCommit) -> str:
     leaf = tree_models.Leaf.objects.present().filter(leaf_id=pending.submission.leaf_id).first()
     return leaf.path if leaf else pending.path
+
+
+def _gone(store: TaxonomyStore, pending: PendingCommit, path: str, *, now: datetime) -> Exception:
+    """Why no leaf is at ``path``: it was moved this instant, so that this is tried again there, or it was removed."""
+    if _path_now(store, pending, now=now) != path:
+        return RuntimeError("The leaf was moved while this was being brought in; it is tried again later.")
+    return _TrueConflict(b"", "The leaf was removed from the taxonomy meanwhile.")
 
 
 def _with_document(pending: PendingCommit) -> bytes:

@@ -102,12 +102,21 @@ def rule_change(
 
 @transaction.atomic
 def rule_remove(*, rule: ReviewRule, by: User, now: datetime) -> list[Submission]:
-    """Take a rule away: what is below its place falls to the rule around it, or to every reviewer."""
+    """Take a rule away: what is below its place falls to the rule around it, or to every reviewer.
+
+    Raises:
+        NotYours: no administrator. ChangedMeanwhile: another administrator removed it already.
+    """
     if not by.can_administer:
         raise NotYours
-    path = rule.path
-    _record(rule, ReviewRuleChange.Action.REMOVED, by=by, now=now)
-    rule.delete()
+    found = ReviewRule.objects.select_for_update().filter(pk=rule.pk).first()
+    if found is None:
+        raise ChangedMeanwhile(
+            _("Another administrator changed or removed this rule meanwhile. Reload the page and look.")
+        )
+    path = found.path
+    _record(found, ReviewRuleChange.Action.REMOVED, by=by, now=now)
+    found.delete()
     return approvals_settle(path=path, now=now)
 
 

@@ -115,7 +115,12 @@ def draft_submit(
         raise NotYours
     if not sign_off:
         raise Refused(_("Tick the sign-off: without it your contribution cannot be taken."))
-    draft = Draft.objects.select_for_update().filter(pk=draft.pk, version=version).select_related("author").first()
+    if draft.submission_id is not None:
+        # First the submission's row, then the draft's, as a move, a withdrawal and an accepted suggestion take them:
+        # the other way round the two could wait for each other.
+        Submission.objects.select_for_update().get(pk=draft.submission_id)
+    rows = Draft.objects.select_for_update(of=("self",)).filter(pk=draft.pk, version=version)
+    draft = rows.select_related("author").first()
     if draft is None:
         raise ChangedMeanwhile(
             _("This draft was changed in another window since you looked at it. Read it through again, then submit.")

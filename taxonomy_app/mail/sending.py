@@ -169,7 +169,12 @@ def _still_wanted(email: Email) -> bool:
     if email.kind == Email.Kind.REVIEWERS:
         off = Choice.objects.filter(person=person, kind=choices.REVIEWERS, delivery=Delivery.OFF).exists()
         return person.can_review and not off and person.email_confirmed_at is not None
-    return person.email_confirmed_at is not None
+    # While the server was away its reader may have ended every kind of notice that it tells.
+    kinds = set(email.notices.values_list("kind", flat=True))
+    ended = set(
+        Choice.objects.filter(person=person, kind__in=kinds, delivery=Delivery.OFF).values_list("kind", flat=True)
+    )
+    return person.email_confirmed_at is not None and (not kinds or kinds != ended)
 
 
 # --- Marks in the database --------------------------------------------------------------------------

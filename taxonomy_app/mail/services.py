@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from taxonomy_app.mail.choices import email_is_on
 from taxonomy_app.mail.links import absolute, unsubscribe_path
-from taxonomy_app.mail.models import Email
+from taxonomy_app.mail.models import Delivery, Email
 from taxonomy_app.web.languages import in_language_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,16 @@ def emails_retry(*, now: datetime) -> int:
     return count
 
 
+@transaction.atomic
 def emails_forget(*, now: datetime) -> int:
-    """Remove what was settled long ago; how many."""
+    """Remove what was settled long ago; how many. The notices that it told are told by e-mail no more."""
+    from taxonomy_app.contributions.models import Notice
+
     done = Email.objects.exclude(state__in=(Email.State.WAITING, Email.State.HANDED_OVER))
-    return done.filter(settled_at__lt=now - KEPT).delete()[0]
+    old = list(done.filter(settled_at__lt=now - KEPT).values_list("pk", flat=True))
+    if not old:
+        return 0
+    # Without its e-mail a notice that nobody has read looks like one that is still to be sent.
+    Notice.objects.filter(email__in=old).update(delivery=Delivery.OFF)
+    Email.objects.filter(pk__in=old).delete()
+    return len(old)

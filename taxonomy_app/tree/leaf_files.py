@@ -104,7 +104,8 @@ def read_contents(store: TaxonomyStore, batches: Sequence[Sequence[LeafFile]]) -
     processes = _processes(sum(map(len, batches)))
     if processes > 1:
         try:
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+            fork = multiprocessing.get_context("fork")
+            with ProcessPoolExecutor(processes, fork, initializer=_end_with_parent) as pool:
                 for contents in _read_ahead(pool, store.repository.path, batches, most=2 * processes):
                     yield contents
                     done += 1
@@ -123,6 +124,22 @@ def _processes(leaves: int) -> int:
     if leaves < LEAST_LEAVES or threading.active_count() > 1 or multiprocessing.current_process().daemon:
         return 1
     return min(_MOST_PROCESSES, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
+def _end_with_parent() -> None:
+    """From now on this process ends when the one that it was copied from does, also by SIGKILL.
+
+    It has a copy of the other's connection to the database: as long as that is open, PostgreSQL takes the dead one's
+    transaction for a slow one, and its lock on the index stays.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 def _read_ahead(

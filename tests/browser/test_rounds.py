@@ -95,3 +95,20 @@ def test_a_row_is_rejected_and_taken_back_by_keyboard(
     page.keyboard.press("Enter")
     page.locator("#row-2 button", has_text="Reject").wait_for()
     assert verdicts_of(held).rejected == ()
+
+
+def test_a_number_typed_just_before_planning_plans_one_round(held: Round, administrator: User, page_for: Any) -> None:
+    """Leaving the field asks for a new estimate a moment later: that must not plan another round."""
+    page = page_for(administrator)
+    page.goto(reverse("rounds:new"))
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: request.method == "POST" and asked.append(request.url.rpartition("/rounds/")[2]))
+    # Planning answers only after the estimate was asked for.
+    page.route("**/rounds/new/", lambda route: (page.wait_for_timeout(1000), route.continue_()))
+    page.evaluate("document.getElementsByName('samples_per_leaf')[0].closest('details')?.setAttribute('open', '')")
+    page.fill("[name=samples_per_leaf]", "3")
+    page.get_by_role("button", name="Plan the round").click()
+    page.wait_for_url(lambda url: not url.endswith("/new/"))
+    assert asked.count("new/") == 1
+    assert Round.objects.exclude(pk=held.pk).count() == 1

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +58,31 @@ def test_as_many_processes_answer_pages_as_there_are_cores_or_as_are_asked_for(m
         monkeypatch.setenv("SEEDBED_WEB_PROCESSES", wrong)
         with pytest.raises(EnvironmentProblem, match="SEEDBED_WEB_PROCESSES"):
             supervisor.read_web_processes()
+
+
+def test_what_an_ended_program_left_behind_is_ended_before_it_starts_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the processes that answer pages, when the one that started them is killed: they would keep the port."""
+    monkeypatch.setenv("SEEDBED_VAR", str(tmp_path / "var"))
+    running = Supervisor(say=lambda _: None)
+    program = (
+        "import subprocess, sys, time; left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "print(left.pid, flush=True); time.sleep(60)"
+    )
+    running._add("web", [sys.executable, "-c", program], dict(os.environ))
+    web = running.children[0]
+    try:
+        running._wait("web", lambda: web.tail().isdigit(), 30.0)
+        left = os.pidfd_open(int(web.tail()))
+        assert web.process is not None
+        web.process.kill()
+        web.process.wait()
+        assert not select.select([left], [], [], 0)[0]
+        running.watch()
+        assert select.select([left], [], [], 30)[0], "it lives on"
+        os.close(left)
+    finally:
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            os.kill(int(web.tail(1)), signal.SIGKILL)
+        running.stop()

@@ -175,7 +175,8 @@ def _show(
         "can_suggest": found.author_id != request.user.pk and found.can_be_revised,
         "rule": rules.at(found.path),
         "approvals": count if found.state == State.SUBMITTED else None,
-        "approved_before": count.by(request.user),
+        # With every approval there and no decision yet, whoever approved may be the one who brings it in.
+        "approved_before": None if count.complete else count.by(request.user),
         "leaf_now": _moves_from(found),
         "record": author_record(found.author_id, before=found),
         "taken": found.claimed_by_other(request.user, now=now),

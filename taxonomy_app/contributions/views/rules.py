@@ -91,9 +91,12 @@ def rule(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def rule_remove(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(ReviewRule, pk=pk)
-    path = found.path
-    approved = services.rule_remove(rule=found, by=request.user, now=timezone.now())
-    _tell(request, _("The rule for %(path)s is removed.") % {"path": path}, approved)
+    try:
+        approved = services.rule_remove(rule=found, by=request.user, now=timezone.now())
+    except Refused as refused:
+        messages.error(request, refused.sentence)
+    else:
+        _tell(request, _("The rule for %(path)s is removed.") % {"path": found.path}, approved)
     return redirect("contributions:rules")
 
 

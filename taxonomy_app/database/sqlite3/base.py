@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import weakref
 from collections import deque
 from typing import Any, ClassVar
 
@@ -32,6 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _idle: ClassVar[dict[str, deque[tuple[_File, sqlite3.Connection]]]] = {}
     _opened: _File | None = None
+    _cursors: weakref.WeakSet[sqlite3.Cursor]
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
@@ -41,7 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     @async_unsafe
     def get_new_connection(self, conn_params: dict[str, Any]) -> sqlite3.Connection:
         name = conn_params["database"]
-        self._opened = _file(name)
+        self._opened, self._cursors = _file(name), weakref.WeakSet()
         kept = self._idle.get(str(name))
         while kept:
             with contextlib.suppress(IndexError):  # another thread was faster
@@ -53,6 +55,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._opened = _file(name)  # opening makes the file where there is none
         return made
 
+    @async_unsafe
+    def create_cursor(self, name: str | None = None) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = super().create_cursor(name)
+        self._cursors.add(cursor)
+        return cursor
+
     def _close(self) -> None:
         connection, most = self.connection, self.settings_dict["OPTIONS"].get("pool", 0)
         # One that is left in the middle of something is not to be trusted.
@@ -63,5 +71,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if len(kept) >= most:
             super()._close()
             return
+        # A SELECT that was not read to its end keeps its connection at the moment of its beginning, for as long as
+        # something holds its cursor: whoever comes next would neither see nor be able to write what came after.
+        for cursor in list(self._cursors):
+            cursor.close()
         self.connection = None
         kept.append((self._opened, connection))

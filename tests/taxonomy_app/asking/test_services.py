@@ -9,6 +9,7 @@ import pytest
 
 from taxonomy_app.asking import services
 from taxonomy_app.asking.models import Asking, AskingState
+from taxonomy_app.asking.shown import draft_panel
 from taxonomy_app.contributions import services as contributions
 from taxonomy_app.contributions.problems import NotYours, Refused
 from taxonomy_app.contributions.services import DraftChanges
@@ -106,6 +107,24 @@ def test_one_seed_is_asked_again_whenever_wanted(draft: Any, contributor: Any, s
     services.draft_ask(draft=draft, by=contributor, seed=1, now=now)
     services.draft_ask(draft=draft, by=contributor, seed=1, now=now)
     assert [len(spec.answers.questions) for spec in sent.specs] == [1, 1]
+
+
+def test_what_counts_as_answered_is_shown(
+    draft: Any, contributor: Any, sent: Any, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every seed asked by itself, and one of them again and again: more askings than there are seeds.
+    for number, seed in enumerate([0, 1, 2, 3, *[4] * 14]):
+        at = now + timedelta(minutes=number)
+        services.draft_ask(draft=draft, by=contributor, seed=seed, now=at)
+        services.asking_report(report=done(sent.specs[-1], *answered(sent.specs[-1])), now=at)
+    assert draft_panel(draft).answered == 5
+    with pytest.raises(Refused, match="has answered every question"):
+        services.draft_ask(draft=draft, by=contributor, now=now)
+    # However few are looked through, what is not shown any more is asked again.
+    monkeypatch.setattr(Asking, "MOST_LOOKED_AT", 12)
+    assert draft_panel(draft).answered == 1
+    services.draft_ask(draft=draft, by=contributor, now=now + timedelta(hours=1))
+    assert len(sent.specs[-1].answers.questions) == 4
 
 
 def test_the_same_question_twice_is_asked_once(taxonomy: Any, contributor: Any, sent: Any, now: Any) -> None:

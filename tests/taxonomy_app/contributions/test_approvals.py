@@ -92,7 +92,10 @@ def test_only_administrators_make_rules_and_each_change_is_written_down(rule, re
     services.rule_change(rule=made, version=1, approvals=1, reviewers=[reviewer], by=administrator, now=now)
     with pytest.raises(ChangedMeanwhile):
         services.rule_change(rule=made, version=1, approvals=3, reviewers=[], by=administrator, now=now)
+    stale = ReviewRule.objects.get()
     services.rule_remove(rule=made, by=administrator, now=now)
+    with pytest.raises(ChangedMeanwhile):
+        services.rule_remove(rule=stale, by=administrator, now=now)
     told = ReviewRuleChange.objects.order_by("id").values_list("action", "approvals", "reviewers")
     assert list(told) == [("made", 1, []), ("changed", 1, ["emeka"]), ("removed", 1, ["emeka"])]
 
@@ -197,6 +200,28 @@ def test_a_rule_that_asks_for_fewer_lets_go_what_has_them_all(
     assert (ready.state, untouched.state) == (State.APPROVED, State.SUBMITTED)
     assert ready.decisions.get().reviewer == reviewer
     assert PendingCommit.objects.get().submission_id == ready.pk
+
+
+def test_what_has_every_approval_and_no_decision_is_brought_in_by_who_approved(
+    taxonomy, rule, contributor, reviewer, second, client_for, now
+):
+    rule(approvals=2, reviewers=[reviewer, second])
+    submission = make_submission(contributor, now=now)
+    approve(submission, reviewer, now=now)
+    User.objects.filter(pk=reviewer.pk).update(role=Role.CONTRIBUTOR)
+    approve(submission, second, now=now)
+    User.objects.filter(pk=reviewer.pk).update(role=Role.REVIEWER)
+    submission.refresh_from_db()
+    count = approvals_count([submission])[submission.pk]
+    assert (submission.state, count.complete, count.people) == (State.SUBMITTED, True, ())
+    page = client_for(second).get(reverse("contributions:review", args=[submission.pk])).content.decode()
+    button = page.partition('value="approve"')[2].partition(">")[0]
+    assert "disabled" not in button
+    approve(submission, second, now=now)
+    submission.refresh_from_db()
+    assert submission.state == State.APPROVED
+    assert Approval.objects.count() == 2
+    assert PendingCommit.objects.get().reviewed_by.count("<") == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from taxonomy_app.contributions import deciding, services
+from taxonomy_app.contributions import deciding, outbox, services
 from taxonomy_app.contributions.approvals import approvals_count
 from taxonomy_app.contributions.models import Draft, Notice, PendingCommit, State
 from taxonomy_app.contributions.outbox import outbox_run
@@ -166,6 +166,39 @@ def test_a_move_joins_what_others_changed_meanwhile(taxonomy, improvement, other
     assert b"neither wan nor pale" in text
     assert b"as round as can be" in text
     assert taxonomy.store.snapshot(taxonomy.store.head()).get(FREEFORM) is None
+
+
+@pytest.mark.parametrize("order", ["in one run", "moved while the other is brought in"])
+def test_an_improvement_follows_a_move_that_the_index_does_not_know_yet(
+    taxonomy, improvement, other_contributor, reviewer, now, order, monkeypatch
+):
+    other = make_improvement(
+        other_contributor, taxonomy.leaf(FREEFORM), now=now, seed=3, answer="Kale, kale,\nneither wan nor pale."
+    )
+    move(improvement, reviewer, now=now)
+    approve(improvement, reviewer, now=now)
+    if order == "in one run":
+        approve(other, reviewer, now=now)
+        assert outbox_run(now=now).committed == [improvement.pk, other.pk]
+    else:
+        PendingCommit.objects.update(next_try_at=now + timedelta(minutes=5))
+        approve(other, reviewer, now=now)
+        real = outbox._with_document
+
+        def meanwhile(pending):
+            if pending.submission_id == other.pk:
+                monkeypatch.setattr(outbox, "_with_document", real)
+                outbox_run(now=now + timedelta(minutes=6))
+            return real(pending)
+
+        monkeypatch.setattr(outbox, "_with_document", meanwhile)
+        assert outbox_run(now=now).conflicts == []
+        outbox_run(now=now + timedelta(hours=2))
+    text = taxonomy.store.file_at(taxonomy.store.head(), f"{NEW}/qna.yaml")
+    assert b"neither wan nor pale" in text
+    assert b"as round as can be" in text
+    other.refresh_from_db()
+    assert other.state == State.COMMITTED
 
 
 @pytest.mark.parametrize("what", ["removed", "taken"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from taxonomy_app.contributions import deciding, services
 from taxonomy_app.contributions.models import (
@@ -178,6 +181,18 @@ def test_a_draft_that_was_changed_elsewhere_is_not_submitted_unread(taxonomy, co
     draft = make_draft(contributor, now=now)
     with pytest.raises(ChangedMeanwhile):
         services.draft_submit(draft=draft, by=contributor, version=draft.version - 1, sign_off=True, now=now)
+
+
+def test_a_next_version_takes_the_submission_before_the_draft_as_all_others_do(taxonomy, contributor, now):
+    submission = make_submission(contributor, now=now)
+    draft = services.submission_revise(submission=submission, by=contributor, now=now)
+    with CaptureQueriesContext(connection) as seen:
+        services.draft_submit(draft=draft, by=contributor, version=draft.version, sign_off=True, now=now)
+    tables = (re.match(r'SELECT .*? FROM "contributions_(submission|draft)" ', one["sql"]) for one in seen)
+    read = [match[1] for match in tables if match]
+    assert read[:2] == ["submission", "draft"]
+    submission.refresh_from_db()
+    assert submission.revision_number == 2
 
 
 def test_an_improvement_that_changes_nothing_is_not_taken(taxonomy, contributor, now):

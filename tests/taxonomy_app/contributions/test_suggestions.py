@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
@@ -143,6 +145,18 @@ def test_an_accepted_text_is_in_the_next_version_and_in_the_history(
     approve(submission, reviewer, now=now)
     outbox_run(now=now)
     assert taxonomy.store.history(PATH)[0].trailers["Suggested-by"] == ("Emeka Obi <emeka@example.org>",)
+
+
+def test_what_was_accepted_for_a_version_that_was_not_sent_is_not_credited(
+    taxonomy, submission, suggest, contributor, reviewer, now
+):
+    comment = suggest()[0]
+    services.suggestion_accept(comment=comment, by=contributor, now=now + timedelta(minutes=1))
+    approve(submission, reviewer, now=now + timedelta(minutes=2))
+    outbox_run(now=now + timedelta(minutes=3))
+    first = taxonomy.store.history(PATH)[0]
+    assert first.trailers["Submission"] == (f"S{submission.pk}/1",)
+    assert "Suggested-by" not in first.trailers
 
 
 def test_what_the_author_changed_meanwhile_is_not_overwritten_unseen(submission, suggest, contributor, now):

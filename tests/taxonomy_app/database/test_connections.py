@@ -78,6 +78,28 @@ def test_one_in_the_middle_of_a_transaction_is_not_handed_on(tmp_path: Path) -> 
     assert _value(second, "SELECT count(*) FROM moss") == 0
 
 
+def test_rows_that_were_not_read_to_their_end_do_not_hold_the_next_request_in_the_past(tmp_path: Path) -> None:
+    file = tmp_path / "six.sqlite3"
+    first, writer = _wrapper(file), _wrapper(file)
+    raw = _raw(first)
+    with first.cursor() as cursor:
+        cursor.execute("CREATE TABLE moss (name TEXT)")
+        cursor.execute("INSERT INTO moss VALUES ('bryum'), ('funaria')")
+    _raw(writer)
+    # As in a view that fails amid its rows: what holds the cursor lives on until it is collected.
+    left = first.cursor()
+    assert left.execute("SELECT name FROM moss").fetchone() == ("bryum",)
+    first.close()
+    with writer.cursor() as cursor:
+        cursor.execute("INSERT INTO moss VALUES ('mnium')")
+    second = _wrapper(file)
+    assert _raw(second) is raw
+    assert _value(second, "SELECT count(*) FROM moss") == 3
+    with second.cursor() as cursor:
+        cursor.execute("INSERT INTO moss VALUES ('polytrichum')")
+    assert _value(writer, "SELECT count(*) FROM moss") == 4
+
+
 def test_a_database_that_was_put_back_is_opened_anew(tmp_path: Path) -> None:
     file, kept = tmp_path / "five.sqlite3", tmp_path / "backup.sqlite3"
     first = _wrapper(file)

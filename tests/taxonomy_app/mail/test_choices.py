@@ -13,6 +13,7 @@ from django.urls import reverse
 from taxonomy_app.contributions import mailing, services
 from taxonomy_app.contributions.models import Notice
 from taxonomy_app.mail import choices, sending
+from taxonomy_app.mail import services as services_of_mail
 from taxonomy_app.mail.links import unsubscribe_path, unsubscription
 from taxonomy_app.mail.models import Email
 from tests.taxonomy_app.contributions.making import PATH, make_submission
@@ -290,3 +291,33 @@ def test_administrators_see_what_did_not_arrive_and_try_again(
     client.post(reverse("mail:retry"))
     sending.emails_send(now=datetime.now(UTC) + timedelta(minutes=1))
     assert mail.recipients == ["rosa@example.org"]
+
+
+def test_a_notice_that_stays_unread_is_not_sent_again_when_its_email_is_forgotten(
+    taxonomy, contributor, reviewer, now, mail
+):
+    confirm(contributor, now=now)
+    reject(contributor, reviewer, now)
+    assert send(now) == 1
+    later = now + services_of_mail.KEPT + timedelta(days=1)
+    send(later)
+    assert not Email.objects.exists()
+    assert send(later + timedelta(hours=1)) == 0
+    assert len(mail.messages) == 1
+    assert Notice.objects.unread_by(contributor).count() == 1
+
+
+def test_what_waits_in_the_outbox_is_not_sent_once_its_reader_has_ended_it(
+    taxonomy, contributor, other_contributor, reviewer, now, mail
+):
+    confirm(contributor, other_contributor, now=now)
+    for author in (contributor, other_contributor):
+        reject(author, reviewer, now, f"of_{author.username.lower()}")
+    assert mailing.notices_gather(now=now) == 2
+    found = unsubscription(unsubscribe_path(contributor, "notices").rstrip("/").rsplit("/", 1)[-1])
+    assert found is not None
+    assert mailing.unsubscribe(found)
+    # What the other one ended is another kind than the message tells.
+    mailing.choices_keep(person=other_contributor, chosen={"commented": "off"})
+    assert sending.emails_send(now=now).dropped == 1
+    assert mail.recipients == [other_contributor.email]

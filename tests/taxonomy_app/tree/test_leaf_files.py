@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +100,43 @@ def test_where_a_reading_process_is_killed_this_one_reads_the_rest(
         lambda store, batch: die() if os.getpid() != here and batch == third else read(store, batch),
     )
     assert list(read_contents(store, batches)) == read_here
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_reading_processes_end_with_the_one_that_started_them(
+    store: TaxonomyStore, batches: list[list[LeafFile]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have copies of its connection to the database, whose transaction would stay open with its lock."""
+    said, says = os.pipe()
+
+    def stay(*_: object) -> list[LeafContent]:
+        os.write(says, f"{os.getpid()}\n".encode())
+        while True:
+            time.sleep(1)
+
+    monkeypatch.setattr(leaf_files, "_read", stay)
+    indexing = os.fork()
+    if indexing == 0:
+        try:
+            list(read_contents(store, batches))
+        finally:
+            os._exit(1)
+    readers = []
+    try:
+        with os.fdopen(said) as lines:
+            readers = [int(lines.readline()) for _ in range(2)]
+        left = [os.pidfd_open(reader) for reader in readers]
+        assert not select.select(left, [], [], 0)[0]
+        os.kill(indexing, signal.SIGKILL)
+        for each in left:
+            assert select.select([each], [], [], 30)[0], "it lives on"
+            os.close(each)
+    finally:
+        os.close(says)
+        for pid in (indexing, *readers):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        os.waitpid(indexing, 0)
 
 
 @pytest.mark.usefixtures("two_processes")
