@@ -140,12 +140,14 @@ def steady(stats: dict[str, Any], latency: float) -> float:
     return sum(middle) / len(middle)
 
 
-def rates(stats: dict[str, Any], latency: float) -> dict[str, float]:
+def rates(stats: dict[str, Any], latency: float, spent: float) -> dict[str, float]:
+    """``spent``: processor seconds of the side that asked."""
     return {
         "completion_tokens_per_second": steady(stats, latency),
         "over_the_whole_run": stats["completion_tokens"] / stats["seconds"],
         "replies_per_second": stats["replies"] / stats["seconds"],
         "busy_slots": stats["mean_busy_slots"],
+        "processor_milliseconds_per_reply": 1000 * spent / stats["replies"],
         "seconds": stats["seconds"],
     }
 
@@ -168,16 +170,18 @@ def compared(server: Server, in_flight: int, options: argparse.Namespace) -> dic
         for number in range(options.rounds):
             TeacherClient._tried = noted if number == 0 else tried  # type: ignore[method-assign]
             server.reset()
+            spent = time.process_time()
             try:
                 summary = generation(order, Path(folder), lambda _progress: None)
             finally:
                 TeacherClient._tried = tried  # type: ignore[method-assign]
             if summary["empty_leaves"]:
                 raise SystemExit(f"leaves were left empty: {summary['dropped']}")
-            found["generation"].append(rates(server.stats(), options.latency))
+            found["generation"].append(rates(server.stats(), options.latency, time.process_time() - spent))
             server.reset()
+            spent = time.process_time()
             asyncio.run(bare(server.url, recorded, summary["requests"], in_flight))
-            found["bare"].append(rates(server.stats(), options.latency))
+            found["bare"].append(rates(server.stats(), options.latency, time.process_time() - spent))
             print(in_flight, {side: each[-1] for side, each in found.items()}, file=sys.stderr)
     medians = {
         side: {name: round(statistics.median(each[name] for each in runs), 2) for name in runs[0]}

@@ -45,6 +45,7 @@ LEAST_OF_INSTRUCTLAB, LEAST_OF_FASTEST, MOST_TOKENS = 5.0, 1.1, 1 / 3
 OURS, INSTRUCTLAB = "seedbed", "instructlab-sdg"
 # InstructLab asks for 30 questions of each seed of a skill; distilabel is asked for as many, five at a time.
 REPEATS = 6
+LONGEST_SECONDS = 900.0
 
 # What each peer needs to run what is run here: its own list less what loads torch (documents are not converted here).
 _INSTRUCTLAB_NEEDS = (
@@ -143,14 +144,18 @@ def run_peer(name: str, given: dict[str, Any], envs: Path, folder: Path) -> dict
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
     begun = time.monotonic()
-    done = subprocess.run(
-        [str(python), str(PEERS / f"run_{name.replace('-', '_')}.py"), str(order)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env=environ,
-    )
+    try:
+        done = subprocess.run(
+            [str(python), str(PEERS / f"run_{name.replace('-', '_')}.py"), str(order)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            env=environ,
+            timeout=LONGEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise PeerProblem(f"{name} did not come to an end in {LONGEST_SECONDS:.0f} seconds.") from None
     seconds = time.monotonic() - begun
     last = (done.stdout.strip().splitlines() or [""])[-1]
     if done.returncode or not last.startswith("{"):

@@ -43,6 +43,11 @@ class FieldComparison:
     def changed(self) -> bool:
         return any(run.changed for run in (*self.before, *self.after))
 
+    @property
+    def text(self) -> str:
+        """What the newer side says, or the older one where the newer has nothing."""
+        return "".join(run.text for run in (self.after or self.before))
+
 
 @dataclass(frozen=True)
 class SeedComparison:

@@ -8,6 +8,7 @@ left behind would stop everybody for ever; they are removed, but only those that
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import logging
 import os
@@ -58,7 +59,8 @@ def mutex(repository: Path, timeout: float) -> Iterator[None]:
         if record:
             # The record stays until this is done: one that is killed here leaves the work to the next.
             _recover(repository, _holder_in(record))
-        me = Holder(os.getpid(), _started(os.getpid()) or 0, _boot(), time.time_ns())
+        started, boot = _own(os.getpid())
+        me = Holder(os.getpid(), started, boot, time.time_ns())
         written = json.dumps(asdict(me)).encode() + b"\n"
         os.pwrite(descriptor, written, 0)
         os.ftruncate(descriptor, len(written))
@@ -146,6 +148,12 @@ def _holder_in(record: bytes) -> Holder | None:
         return Holder(int(found["pid"]), int(found["started"]), str(found["boot"]), int(found["taken_ns"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+@functools.lru_cache(maxsize=1)
+def _own(pid: int) -> tuple[int, str]:
+    """When this process, whose number that is, started, and the machine's run; a fork has another number."""
+    return _started(pid) or 0, _boot()
 
 
 def _boot() -> str:

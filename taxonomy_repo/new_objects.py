@@ -8,8 +8,10 @@ the disk, so that a machine that loses power leaves no empty object behind which
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import os
-import tempfile
+import secrets
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +22,10 @@ from pygit2.enums import ObjectType
 
 # More than so many go into one pack: two files, however many objects.
 MOST_LOOSE = 64
-_AT_ONCE = 4
+# More threads hand the interpreter to one another more often than they save by waiting together.
+_AT_ONCE = 2
 _MOST_TRIES = 100
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _BEFORE_OTHERS = 10  # libgit2's own backends have 1 and 2; writes go to the highest
 
 
@@ -49,7 +53,7 @@ class NewObjects(pygit2.OdbBackend):
                 pack.add(pygit2.Oid(hex=name))
             pack.write(folder / "pack")  # libgit2 flushes it
         elif self._objects:
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
+            with ThreadPoolExecutor(_AT_ONCE - 1) as pool:  # this thread flushes, too
                 _land_loose(folder, self._objects, pool)
         self._objects.clear()
 
@@ -88,48 +92,71 @@ _KINDS = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB:
 
 def _land_loose(folder: Path, objects: Mapping[str, tuple[ObjectType, bytes]], pool: ThreadPoolExecutor) -> None:
     """Write objects as git keeps single ones (gitformat-loose): content to the disk, then names, then folders."""
-    waiting: dict[str, str] = {}
+    at = os.fspath(folder)
+    # Everything that is open here: descriptor, temporary name, name.
+    waiting: list[tuple[int, str, str]] = []
+    folders: dict[str, int] = {}
     try:
         for name, (kind, data) in objects.items():
             # A killed process leaves the temporary file; git's prune knows it by this name.
-            descriptor, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
-            waiting[name] = temporary
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(zlib.compress(f"{_KINDS[ObjectType(kind)]} {len(data)}\0".encode() + data, 1))
-                os.fchmod(descriptor, 0o444)
-        _flush_all(list(waiting.values()), pool)
-        folders = {folder}  # some of those below it may be new
-        for name in objects:
-            folders.add(_move_into(folder / name[:2], waiting[name], name[2:]))
-            del waiting[name]
+            temporary = os.path.join(at, f"tmp_obj_{secrets.token_hex(8)}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            waiting.append((descriptor, temporary, name))
+            _write(descriptor, zlib.compress(f"{_KINDS[ObjectType(kind)]} {len(data)}\0".encode() + data, 1))
+            # The kernel begins to write it now. Files that are all on their way are flushed by one write of the file
+            # system's journal, instead of one each.
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        _flush_all([descriptor for descriptor, _, _ in waiting], pool)
+        folders[at] = os.open(at, _FOLDER)  # some of those below it may be new
+        while waiting:
+            descriptor, temporary, name = waiting[-1]
+            below = f"{at}/{name[:2]}"
+            _move_into(below, temporary, name[2:])
+            waiting.pop()
+            os.close(descriptor)
+            if below not in folders:
+                folders[below] = os.open(below, _FOLDER)
+        _flush_all(list(folders.values()), pool)
     finally:
-        for temporary in waiting.values():
+        for descriptor, temporary, _ in waiting:
+            os.close(descriptor)
             os.unlink(temporary)
-    _flush_all([str(each) for each in folders], pool)
+        for descriptor in folders.values():
+            os.close(descriptor)
 
 
-def _move_into(folder: Path, temporary: str, name: str) -> Path:
+def _write(descriptor: int, data: bytes) -> None:
+    """All of ``data``, however many times it takes."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _move_into(folder: str, temporary: str, name: str) -> None:
     for _ in range(_MOST_TRIES):
-        folder.mkdir(exist_ok=True)
         try:
-            os.rename(temporary, folder / name)
+            os.rename(temporary, f"{folder}/{name}")
         except FileNotFoundError:
-            continue  # a repacking took the empty folder away just now
-        return folder
+            with contextlib.suppress(FileExistsError):  # not there yet, or a repacking took the empty folder away
+                os.mkdir(folder)
+            continue
+        return
     raise FileNotFoundError(f"The folder {folder} goes away as often as it is made.")
 
 
-def _flush_all(paths: Sequence[str], pool: ThreadPoolExecutor) -> None:
+def _flush_all(descriptors: Sequence[int], pool: ThreadPoolExecutor) -> None:
     """Flush files or folders to the disk, several at a time: the file system joins the writes of its journal."""
-    parts = [paths[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(paths)))]
-    for _ in pool.map(_flush, parts):
-        pass  # only for what one of them may raise
+    mine, *others = [descriptors[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(descriptors)))]
+    flushed = [pool.submit(_flush, part) for part in others]
+    try:
+        _flush(mine)
+    finally:
+        concurrent.futures.wait(flushed)  # what they flush is closed after this
+    for each in flushed:
+        each.result()  # only for what one of them may raise
 
 
-def _flush(paths: Sequence[str]) -> None:
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _flush(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.fsync(descriptor)

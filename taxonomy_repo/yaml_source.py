@@ -434,15 +434,14 @@ def _guard_tree(root: Node) -> list[Problem]:
             open_nodes.discard(id(node))
             continue
         visits += 1
-        place = node_place(node)
         if visits > MOST_NODES:
             message = "Names with & and * make the file far larger than it looks. Write the text out."
-            return [Problem("yaml-alias-loop", "error", message, place.line, place.column)]
+            return [_at(node_place(node), "yaml-alias-loop", message)]
         if isinstance(node, ScalarNode):
             continue
         if id(node) in open_nodes:
             message = "A value contains itself through & and *. Write the text out."
-            return [Problem("yaml-alias-loop", "error", message, place.line, place.column)]
+            return [_at(node_place(node), "yaml-alias-loop", message)]
         open_nodes.add(id(node))
         stack.append((node, True))
         if isinstance(node, MappingNode):

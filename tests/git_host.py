@@ -11,7 +11,6 @@ import shutil
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,6 +75,7 @@ class GitHost:
     requests: list[tuple[str, str]] = field(default_factory=list)
     redirect_to: str = ""
     slow_seconds: float = 0.0
+    hurry: threading.Event = field(default_factory=threading.Event)  # set: it waits no longer
     before_push: Callable[[], None] | None = None
 
     def url(self, name: str, host: str = HOST) -> str:
@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self.known():
             self.plain(401, {"WWW-Authenticate": 'Basic realm="host"'})
         else:
-            time.sleep(host.slow_seconds)
+            host.hurry.wait(host.slow_seconds)
             path, _, query = self.path.partition("?")
             if path.endswith("/git-receive-pack") and host.before_push is not None:
                 action, host.before_push = host.before_push, None

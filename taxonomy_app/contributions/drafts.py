@@ -176,7 +176,7 @@ def _replace(draft: Draft, *, version: int, because: str, now: datetime, **field
     if stored is None:
         raise ChangedMeanwhile(
             "This draft was changed in another window or deleted since you opened it here, so nothing was overwritten. "
-            "Copy what you wrote here, reload the page, and put it in again."
+            "Compare the two, and keep of each what you want."
         )
     if any(getattr(stored, name) != value for name, value in fields.items()):
         _keep(stored, because=because, now=now)

@@ -124,15 +124,17 @@ class QueueFilter:
             found = found.filter(code=self.checks)
         return rows.filter(Exists(found))
 
-    def decidable(self, *, user: Any, now: datetime) -> QuerySet[Submission]:
+    def decidable(self, *, user: Any, now: datetime, rules: Rules | None = None) -> QuerySet[Submission]:
         """Those of the rows that wait for this reviewer: handed in by somebody else, of a place that they review, not
         approved by them before, claimed by nobody else.
         """
-        return _waiting_for(self.rows(user=user, now=now), user=user, now=now)
+        return _waiting_for(self.rows(user=user, now=now), user=user, now=now, rules=rules)
 
-    def following(self, found: Submission, *, user: Any, now: datetime) -> Submission | None:
+    def following(
+        self, found: Submission, *, user: Any, now: datetime, rules: Rules | None = None
+    ) -> Submission | None:
         """The next one that this reviewer could decide; from the top when the end is reached."""
-        rows = self.decidable(user=user, now=now).exclude(pk=found.pk).select_related(None)
+        rows = self.decidable(user=user, now=now, rules=rules).exclude(pk=found.pk).select_related(None)
         name = SORTS[self.sort][1].lstrip("-")
         beyond = "lt" if SORTS[self.sort][1].startswith("-") else "gt"
         value = getattr(found, name)
@@ -142,7 +144,9 @@ class QueueFilter:
         return from_here.first() or rows.first()
 
 
-def _waiting_for(rows: QuerySet[Submission], *, user: Any, now: datetime) -> QuerySet[Submission]:
+def _waiting_for(
+    rows: QuerySet[Submission], *, user: Any, now: datetime, rules: Rules | None = None
+) -> QuerySet[Submission]:
     """Of ``rows`` those on which ``user`` can decide without stepping in; the rules are read in two queries."""
     rows = rows.filter(state=State.SUBMITTED).exclude(author=user).unclaimed(now=now, by=user)  # type: ignore[attr-defined]  # a SubmissionQuerySet
     own = Approval.objects.filter(
@@ -151,4 +155,5 @@ def _waiting_for(rows: QuerySet[Submission], *, user: Any, now: datetime) -> Que
         path=OuterRef("path"),
         reviewer=user,
     )
-    return rows.alias(reviews=Rules.load().reviewed_by(user)).filter(~Exists(own.order_by()), reviews=True)
+    rules = Rules.load() if rules is None else rules
+    return rows.alias(reviews=rules.reviewed_by(user)).filter(~Exists(own.order_by()), reviews=True)

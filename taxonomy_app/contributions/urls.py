@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from taxonomy_app.contributions.views import authoring, moving, reviewing, rules, saves, submissions, suggestions
+from taxonomy_app.contributions.views import (
+    authoring,
+    meanwhile,
+    moving,
+    reviewing,
+    rules,
+    saves,
+    submissions,
+    suggestions,
+)
 
 app_name = "contributions"
 
@@ -17,6 +26,7 @@ urlpatterns = [
     path("drafts/<int:pk>/check/", authoring.draft_check, name="draft_check"),
     path("drafts/<int:pk>/yaml/", authoring.draft_yaml, name="draft_yaml"),
     path("drafts/<int:pk>/qna.yaml", authoring.draft_download, name="draft_download"),
+    path("drafts/<int:pk>/settle/", meanwhile.draft_settle, name="draft_settle"),
     path("drafts/<int:pk>/submit/", authoring.draft_submit, name="draft_submit"),
     path("drafts/<int:pk>/saves/", saves.draft_saves, name="draft_saves"),
     path("drafts/<int:pk>/saves/<int:version>/", saves.draft_earlier, name="draft_earlier"),

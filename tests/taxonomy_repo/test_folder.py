@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from taxonomy_repo.checks.registry import GOOD_ATTRIBUTION, GOOD_KNOWLEDGE, GOOD_SKILL
 from taxonomy_repo.folder import check_file, check_files, find_files, leaf_path
+from taxonomy_repo.yaml_source import MOST_NODES
+from tests.taxonomy_repo.hostile import HOSTILE, count_parts
 
 
 def put(root: Path, place: str, text: str | bytes = GOOD_SKILL) -> Path:
@@ -56,64 +57,37 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path, kind: str) 
     assert codes(file) == ["file-unreadable"]
 
 
+def bytes_read() -> int:
+    """What this process has read so far, from files and all else (proc(5), io)."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not count what is read")
 def test_of_a_file_of_100_megabytes_nothing_is_read(tmp_path: Path) -> None:
     file = put(tmp_path, "compositional_skills/a")
+    check_file(file)  # what is imported on the way is read now
     os.truncate(file, 100_000_000)
-    started = time.process_time()
+    before = bytes_read()
     (problem,) = check_file(file).problems
-    assert time.process_time() - started < 0.1
+    assert bytes_read() - before < 10_000
     assert problem.code == "file-too-large"
     assert "100,000,000" in problem.message
 
 
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [
-        (b"a: " + b"[" * 20_000, "yaml-too-deep"),
-        (b"a: " + b"{b: " * 20_000, "yaml-too-deep"),
-        (b"- " * 20_000 + b"a\n", "yaml-too-deep"),
-        (b"version: 3\na: \x00b\n", "control-character"),
-        (GOOD_SKILL.encode("utf-16"), "not-utf8"),
-        (GOOD_SKILL.replace("Cold", "K\u00e4lte").encode("cp1252"), "not-utf8"),
-        (
-            b"a: &a [x, x]\n"
-            + b"".join(
-                b"b%d: &b%d [*%s, *%s]\n" % (n, n, p, p)
-                for n, p in [(n, b"a" if n == 0 else b"b%d" % (n - 1)) for n in range(60)]
-            ),
-            "yaml-alias-loop",
-        ),
-        (b"a: &a\n  b: *a\n", "yaml-alias-loop"),
-        (GOOD_SKILL.replace("    answer: Cold.", "    answer: Warm.\n    answer: Cold.").encode(), "duplicate-key"),
-        (b"? " * 5_000 + b"a\n", "yaml-too-deep"),
-        (b"x" * 999_000, "not-a-mapping"),
-        (b"a: 'x\n" * 100_000, "yaml-syntax"),
-        (b"\n".join(b"k%d: v" % n for n in range(70_000)), "yaml-too-deep"),
-    ],
-    ids=[
-        "brackets",
-        "braces",
-        "hyphens",
-        "NUL",
-        "UTF-16",
-        "Windows-1252",
-        "billion laughs",
-        "loop",
-        "duplicate keys",
-        "question marks",
-        "one word",
-        "quotes",
-        "70,000 keys",
-    ],
-)
-def test_hostile_files_are_refused_quickly_and_clearly(tmp_path: Path, data: bytes, code: str) -> None:
-    file = put(tmp_path, "compositional_skills/a", data)
-    started = time.process_time()
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_clearly_and_with_little_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    case = HOSTILE[name]
+    file = put(tmp_path, "compositional_skills/a", case.data)
+    parts = count_parts(monkeypatch)
     checked = check_file(file)
-    assert time.process_time() - started < 2
     assert not checked.valid
-    assert code in [problem.code for problem in checked.problems]
-    assert all(problem.line is not None for problem in checked.problems if problem.code == code)
+    assert case.code in [problem.code for problem in checked.problems]
+    assert all(problem.line is not None for problem in checked.problems if problem.code == case.code)
+    # How long it takes is measured by bench/hostile_files.py; it follows from how much of the file is looked at.
+    assert parts["nodes"] <= (MOST_NODES + 1 if case.many_parts else 1_000)
+    assert parts["tokens"] <= 2_000
 
 
 def test_the_place_of_a_leaf_follows_the_last_branch_that_the_public_tools_know(tmp_path: Path) -> None:

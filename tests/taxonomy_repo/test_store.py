@@ -272,9 +272,7 @@ def test_a_writer_killed_at_any_instant_leaves_the_repository_usable(store: Taxo
     os.kill(writer.pid, signal.SIGKILL)
     told = [int(line) for line in writer.stdout.read().split()]
     writer.wait(timeout=10)
-    started = time.monotonic()
-    put(store, HAIKU, b"a: 1\n")
-    assert time.monotonic() - started < 5
+    put(store, HAIKU, b"a: 1\n")  # it would say that the repository is busy
     done = {entry.path for entry in store.snapshot(store.head() or "")} - {HAIKU}
     # Everything that was acknowledged is there, and at most the one more that was on its way.
     assert max(told, default=3) + 1 <= len(done) <= max(told, default=3) + 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +31,9 @@ from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind,
 from workers.teacher.client import TeacherClient, TeacherProblem
 
 WRITE_SECONDS = 1.0
-# More rows than requests are under way, so that a row between two requests leaves no slot empty.
-ROWS_PER_SLOT = 1.25
+# More rows than requests are under way, so that a row between two requests leaves no slot empty. Twice as many: answers
+# that were asked for together come together, and then for each of them another request must be waiting already.
+ROWS_PER_SLOT = 2.0
 FEWEST_ATTEMPTS = 4
 # A server that has refused so many rows and answered none will not answer the next ones either.
 MOST_REFUSED = 12
@@ -64,8 +66,11 @@ class LeafState:
         """Whether more rows are needed than those under way will probably give."""
         if self.kept >= self.wanted or self.exhausted or self.asked >= self.most:
             return False
-        rate = max((self.kept + 1) / (self.decided + 1), 0.1)
-        return self.kept + len(self.tasks) * min(rate, 1.0) < self.wanted
+        # Rows under way count as good ones: what is dropped is dropped early, so of the first that are decided most
+        # are bad, and by them alone many more rows would be begun than are needed, to be thrown away in the end.
+        under_way = max(len(self.tasks), 1)
+        rate = (self.kept + under_way) / (self.decided + under_way)
+        return self.kept + len(self.tasks) * rate < self.wanted
 
     def count(self, outcome: Outcome) -> None:
         self.decided += 1
@@ -155,7 +160,8 @@ class Engine:
         self._verdicts: dict[LeafKind, asyncio.Task[Discrimination]] = {}
         self._buffer: list[Outcome] = []
         self._written = Spent()
-        self._changed = asyncio.Condition()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Future[None]
         self._first = 0
         self._begun = 0.0
         # Rows that the server refused before it has answered any; None once it has.
@@ -210,47 +216,53 @@ class Engine:
         """
         self._begun = time.monotonic()
         self._report()
+        self._ended = asyncio.get_running_loop().create_future()
+        writing = asyncio.create_task(self._write_regularly())
         try:
-            async with asyncio.TaskGroup() as group:
-                writing = group.create_task(self._write_regularly())
-                rows = [group.create_task(self._take_rows()) for _ in range(self.rows_at_once)]
-                await asyncio.wait(rows)
-                self._let_in_refused()
-                writing.cancel()
-        except BaseExceptionGroup as several:
-            # One cause stops all rows; it is the one to tell.
-            raise several.exceptions[0] from several
+            self._fill()
+            await asyncio.wait({self._ended, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._ended.done():
+                await writing  # it ends by an error only, which is the one to tell
+            await self._ended
+            self._let_in_refused()
         finally:
-            for verdict in self._verdicts.values():
-                verdict.cancel()
+            self._ended.cancel()
+            tasks = [writing, *self._under_way, *self._verdicts.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._write()
             self._report()
 
-    async def _take_rows(self) -> None:
-        while True:
-            async with self._changed:
-                while (chosen := self._next_row()) is None:
-                    if all(state.finished for state in self.states[self._first :]):
-                        self._changed.notify_all()
-                        return
-                    await self._changed.wait()
+    def _fill(self) -> None:
+        """Begin rows while there are places and leaves that need them; the end is when none is under way any more.
+
+        Called once for each row that ends, not by rows that wait: of thousands under way each costs the same.
+        """
+        while len(self._under_way) < self.rows_at_once and (chosen := self._next_row()) is not None:
             state, plan = chosen
-            # A task of its own: rows that are no longer needed are cancelled without ending this loop.
+            # A task of its own: rows that are no longer needed are cancelled one by one.
             task = asyncio.create_task(self._make(state, plan))
             state.tasks.add(task)
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                task.cancel()
-                await asyncio.wait({task})
-                raise
-            finally:
-                state.tasks.discard(task)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+            self._under_way.add(task)
+            task.add_done_callback(functools.partial(self._row_ended, state))
+        if not self._under_way and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _row_ended(self, state: LeafState, task: asyncio.Task[None]) -> None:
+        state.tasks.discard(task)
+        self._under_way.discard(task)
+        problem = None if task.cancelled() else task.exception()
+        if self._ended.done():
+            return
+        try:
+            if problem is not None:
+                raise problem
             self._let_go(state)
-            async with self._changed:
-                self._changed.notify_all()
+            self._fill()
+        except BaseException as error:  # noqa: BLE001  # told by `run`, which waits for it
+            # One cause stops all rows; the first is the one to tell.
+            self._ended.set_exception(error)
 
     def _next_row(self) -> tuple[LeafState, RowPlan] | None:
         while self._first < len(self.states) and self.states[self._first].finished:

@@ -49,6 +49,7 @@ from taxonomy_app.contributions.models import Draft, DraftSave, Kind, State, Sub
 from taxonomy_app.contributions.problems import ChangedMeanwhile, Refused
 from taxonomy_app.contributions.services import DraftChanges
 from taxonomy_app.contributions.shown import open_suggestions
+from taxonomy_app.contributions.views.meanwhile import show_both
 from taxonomy_app.contributions.views.suggestions import answered_in_editor
 from taxonomy_app.people.permissions import signed_in
 from taxonomy_app.tree.models import Folder, Leaf
@@ -156,8 +157,8 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
             because=_because(request, action),
             now=timezone.now(),
         )
-    except ChangedMeanwhile as refused:
-        return _show_form(request, _as_posted(request, found), refused=refused, status=409)
+    except ChangedMeanwhile:
+        return show_both(request, draft_or_404(request, pk))
     except Refused as refused:
         return _show_form(request, _as_posted(request, found), refused=refused, status=422)
     if action.startswith(("suggestion-accept:", "suggestion-decline:")):
@@ -382,10 +383,13 @@ def draft_yaml(request: HttpRequest, pk: int) -> HttpResponse:
             else _because(request, action),
             now=timezone.now(),
         )
+    except ChangedMeanwhile as refused:
+        if upload is None:
+            return show_both(request, draft_or_404(request, pk))
+        return _show_yaml(request, found, documents.clean(text or ""), refused=refused, status=409)
     except Refused as refused:
-        status = 409 if isinstance(refused, ChangedMeanwhile) else 422
         kept = _text(found) if text is None else documents.clean(text)
-        return _show_yaml(request, found, kept, refused=refused, status=status)
+        return _show_yaml(request, found, kept, refused=refused, status=422)
     if upload is not None:
         unreadable = _unreadable(found)
         if unreadable:

@@ -181,7 +181,7 @@ def _show(
         "posted": form.data if form is not None else {},
         "refused": refused,
         "filter": chosen.query(),
-        "next": chosen.following(found, user=request.user, now=now),
+        "next": chosen.following(found, user=request.user, now=now, rules=rules),
     }
     return render(request, "contributions/review.html", context, status=status)
 

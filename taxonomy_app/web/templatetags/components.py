@@ -24,7 +24,7 @@ from django.utils.translation import npgettext_lazy
 from taxonomy_app.tree.models import words
 from taxonomy_app.tree.search_words import mark_words, query_words
 from taxonomy_app.web import icons, states
-from taxonomy_app.web.markdown import rendered
+from taxonomy_app.web.markdown import has_markup, rendered
 from taxonomy_app.web.repository_words import code_words, field_words, said
 
 register = template.Library()
@@ -166,6 +166,12 @@ def leaf_path(path: str) -> SafeString:
 def markdown(text: str) -> SafeString:
     """People's words with their Markdown as HTML, sanitised; goes into an element of the class ``rendered``."""
     return rendered(str(text))
+
+
+@register.filter
+def formatted(text: str) -> bool:
+    """Whether a text looks different once its Markdown and formulas are drawn."""
+    return has_markup(text)
 
 
 @register.filter

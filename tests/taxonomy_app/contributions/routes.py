@@ -91,6 +91,7 @@ ROUTES = {
     "contributions:draft_yaml": Route(args=_draft, get=OWNER, post=OWNER),
     "contributions:draft_download": Route(args=_draft, get=OWNER),
     "contributions:draft_submit": Route(args=_draft, get=OWNER, post=OWNER),
+    "contributions:draft_settle": Route(args=_draft, post=OWNER, data=lambda world: {"version": world.draft.version}),
     "contributions:draft_saves": Route(args=_draft, get=OWNER),
     "contributions:draft_earlier": Route(args=_earlier, get=OWNER),
     "contributions:draft_restore": Route(args=_earlier, post=OWNER),

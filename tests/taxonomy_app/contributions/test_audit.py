@@ -42,6 +42,7 @@ def test_every_transition_is_a_row_with_who_when_and_why(
         "who": "emeka",
         "when": now.isoformat(),
         "why": '\'=1+1, "no"\nand no',
+        "as": "",
     }
     client, url = client_for(reviewer), reverse("contributions:queue_trail")
     with django_assert_max_num_queries(5):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taxonomy_repo.attribution import read_attribution
 from taxonomy_repo.checks import REGISTRY, check_leaf
+from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, GOOD_SKILL
+from taxonomy_repo.comparison import leaf_compare
+from taxonomy_repo.leaf import CURRENT_VERSION, Leaf, UnwritableText, read_leaf, write_leaf
 from taxonomy_repo.mending import mend_leaf
+from taxonomy_repo.merge import MergeConflict, merge_leaves
 from taxonomy_repo.yaml_source import read_source
 
 PLACES = ("compositional_skills/writing/haiku", "knowledge/places/osk")
@@ -34,9 +40,44 @@ def try_input(data: bytes, *, compare: bool = False) -> None:
     was = sum(problem.severity == "error" for problem in problems)
     left = sum(problem.severity == "error" for problem in check_leaf(mended, place, data))
     assert left <= was or read_source(data).root is None, "mending made it worse"
+    reading = read_leaf(data, place)
+    if reading.leaf is not None:
+        if reading.valid:
+            try_writing(reading.leaf, place)
+        try_merging(reading.leaf, place)
     if compare and HARMFUL.isdisjoint(problem.code for problem in problems):
         from tests.taxonomy_repo.public_checker import public_verdict
 
         ours = not any(problem.severity == "error" for problem in check_leaf(data, place))
         theirs, said = public_verdict(data, place)
         assert ours == theirs, f"{'valid' if ours else 'invalid'} here; the public checker: {said}"
+
+
+def try_writing(leaf: Leaf, place: str) -> None:
+    """A leaf that is written is read again as it was, or cannot be written."""
+    try:
+        written = write_leaf(leaf)
+    except UnwritableText:
+        return
+    again = read_leaf(written, place).leaf
+    assert again == replace(leaf, version=CURRENT_VERSION), "writing changed it"
+
+
+def try_merging(leaf: Leaf, place: str) -> None:
+    """Merged with a change of another side it has all seeds of both, or conflicts; whose side is whose is the same."""
+    good = read_leaf((GOOD_KNOWLEDGE if place.startswith("knowledge") else GOOD_SKILL).encode(), place).leaf
+    assert good is not None
+    other = replace(good, created_by="bob", seed_examples=good.seed_examples[1:])
+    leaf_compare(good, leaf)
+    outcomes: list[Leaf | None] = []
+    for ours, theirs in ((leaf, other), (other, leaf)):
+        try:
+            outcomes.append(merge_leaves(good, ours, theirs))
+        except MergeConflict:
+            outcomes.append(None)
+    first, second = outcomes
+    assert (first is None) == (second is None), "it merges one way and not the other"
+    if first is not None and second is not None:
+        kept = set(leaf.seed_examples) - set(good.seed_examples)
+        assert kept <= set(first.seed_examples), "merging lost a seed"
+        assert set(first.seed_examples) == set(second.seed_examples), "it depends on whose side is whose"

@@ -60,7 +60,10 @@ class Language:
     def check(self, row: Row, step: Step, memory: LeafMemory) -> None:
         text = {"context": row.context or "", "question": row.question, "answer": row.answer}[step]
         known = memory.language
-        scripts = Counter(script for letter in text if (script := script_of(letter)))
+        scripts: Counter[str] = Counter()
+        for letter, count in Counter(text).items():
+            if script := script_of(letter):
+                scripts[script] += count
         if scripts and known.scripts:
             foreign = sum(count for script, count in scripts.items() if script not in known.scripts) / scripts.total()
             if foreign > self.numbers.most_foreign_letters:
