@@ -1,6 +1,8 @@
 # The commands of Seedbed. `make demo` shows all of it; README.md explains each.
 PYTHON ?= python3
 VENV := .venv/bin
+# Refuses at once where Seedbed runs already, before anything is prepared.
+FREE := $(PYTHON) -m deploy.supervisor --free
 SETUP := $(PYTHON) deploy/setup.py $(if $(GPU),--gpu)
 
 .PHONY: help setup demo run test lint types format bench clean
@@ -12,10 +14,12 @@ setup: ## prepare everything that running needs
 	@$(SETUP)
 
 demo: ## the whole path once, from a seed to a release, then the site stays up
+	@$(FREE)
 	@SEEDBED_DEMO=true $(SETUP)
 	@SEEDBED_DEMO=true $(VENV)/python -m deploy.demonstration
 
 run: ## the site, its workers and its Redis, until Ctrl-C
+	@$(FREE)
 	@$(SETUP)
 	@$(VENV)/python -m deploy.supervisor
 

@@ -164,8 +164,12 @@ class Supervisor:
         web += ["--workers", str(self.web_processes), "--timeout-worker-healthcheck", "30"]
         web += ["--no-access-log", "--lifespan", "off", "--no-server-header"]
         self._add("web", web, environ)
-        worker = [python, "-m", "celery", "-A", "taxonomy_app", "worker", "-Q", "default", "-c", "1"]
-        self._add("worker-default", [*worker, "-n", "default@%h", "--without-gossip", "--without-mingle"], environ)
+        worker = [python, "-m", "celery", "-A", "taxonomy_app", "worker", "-c", "1"]
+        worker += ["--without-gossip", "--without-mingle"]
+        self._add("worker-default", [*worker, "-Q", "default", "-n", "default@%h"], environ)
+        # A large import's memory is given back at its end (kB): the process that had it is replaced.
+        transfers = [*worker, "-Q", "transfers", "-n", "transfers@%h", "--max-memory-per-child", "300000"]
+        self._add("worker-transfers", transfers, environ)
         gpu = [
             python,
             "-m",
@@ -184,6 +188,19 @@ class Supervisor:
         (self.settings.var / "run" / "beat.pid").unlink(missing_ok=True)  # we hold the lock: no other beat can run
         self._add("beat", beat, environ)
         self._wait("web", self.site_answers, 60.0)
+
+    def check_free(self) -> None:
+        """Whether :meth:`start` could begin now: nothing is started, nothing stays claimed.
+
+        Raises:
+            RunProblem: another supervisor runs, the port is taken, or the disk is full.
+        """
+        try:
+            self._claim()
+            self._check_port()
+            self._check_disk()
+        finally:
+            self.stop()
 
     def watch(self) -> None:
         """One look at every child: start again what ended. Raises RunProblem for one that ends again and again."""
@@ -354,8 +371,11 @@ def _interrupt(*_: object) -> None:
 
 
 def main() -> int:
-    """``make run``: everything up, and the address, until Ctrl-C."""
+    """``make run``: everything up, and the address, until Ctrl-C. With ``--free``: only whether that could begin."""
     try:
+        if sys.argv[1:] == ["--free"]:
+            Supervisor().check_free()
+            return 0
         with Supervisor() as supervisor:
             print(
                 f"\nSeedbed runs at {supervisor.address} (Ctrl-C stops it; logs in {supervisor.settings.var / 'log'})."

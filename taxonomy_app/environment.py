@@ -10,6 +10,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -102,6 +103,80 @@ def embeddings(environ: Mapping[str, str] = os.environ) -> EmbeddingsSettings | 
         raise EnvironmentProblem("SEEDBED_EMBEDDINGS_URL must look like https://host:8080/v1 (without /embeddings).")
     key = read_text("SEEDBED_EMBEDDINGS_KEY", "", environ=environ) or ""
     return EmbeddingsSettings(url.rstrip("/"), model.strip(), key)
+
+
+@dataclass(frozen=True)
+class EmailSettings:
+    """The server through which e-mail leaves, and from whom. ``user`` and ``password`` may be empty.
+
+    ``starttls`` begins plain and turns to TLS before anything is said; ``tls`` begins so.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+    starttls: bool
+    tls: bool
+    sender: str
+
+    @property
+    def shown(self) -> str:
+        """For people: without name and password."""
+        return f"{self.host}:{self.port}"
+
+
+# Scheme of SEEDBED_EMAIL_URL → port where none is given (RFC 6409, RFC 8314).
+_MAIL_SCHEMES = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+
+
+def email(environ: Mapping[str, str] = os.environ) -> EmailSettings | None:
+    """The mail server of ``SEEDBED_EMAIL_URL``, or None where e-mail is off."""
+    url = read_text("SEEDBED_EMAIL_URL", environ=environ)
+    sender = read_text("SEEDBED_EMAIL_FROM", environ=environ)
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    try:
+        port = parts.port or _MAIL_SCHEMES.get(parts.scheme, 0)
+    except ValueError:
+        port = 0
+    extra = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in _MAIL_SCHEMES or not parts.hostname or not port or extra:
+        raise EnvironmentProblem(
+            "SEEDBED_EMAIL_URL must look like smtp+starttls://name:password@mail.example.org:587 "
+            "(or smtps://… for TLS from the start, smtp://… without)."
+        )
+    if bool(parts.username) != bool(parts.password):
+        raise EnvironmentProblem("SEEDBED_EMAIL_URL has a name without a password, or the other way round.")
+    name, address = parseaddr(sender or "")
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", address) or "\n" in name:
+        raise EnvironmentProblem(
+            "SEEDBED_EMAIL_FROM must be set with SEEDBED_EMAIL_URL and look like Seedbed <seedbed@example.org>."
+        )
+    if read_text("SEEDBED_SITE_URL", environ=environ) is None:
+        raise EnvironmentProblem("Set SEEDBED_SITE_URL with SEEDBED_EMAIL_URL: links in e-mails begin with it.")
+    return EmailSettings(
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starttls=parts.scheme == "smtp+starttls",
+        tls=parts.scheme == "smtps",
+        sender=formataddr((name, address)),
+    )
+
+
+def site_url(environ: Mapping[str, str] = os.environ) -> str:
+    """Where people find this site, ``SEEDBED_SITE_URL``: scheme and host without a path. Empty where it is unset."""
+    url = read_text("SEEDBED_SITE_URL", environ=environ)
+    if url is None:
+        return ""
+    parts = urlsplit(url)
+    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme not in ("http", "https") or not parts.hostname or extra:
+        raise EnvironmentProblem("SEEDBED_SITE_URL must look like https://seedbed.example.org, without a path.")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def secret_key(var: Path, environ: Mapping[str, str] = os.environ) -> str:

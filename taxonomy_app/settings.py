@@ -26,6 +26,9 @@ EMBEDDINGS = environment.embeddings()
 NETWORK_RULES = environment.network_rules()
 SYNC_SECONDS = read_number("SEEDBED_SYNC_SECONDS", 600.0, least=60.0)
 EXCHANGE_FOLDER = VAR / "exchange"
+# Where people find this site, for links in e-mails; the mail server, or None where no e-mail is sent.
+SITE_URL = environment.site_url()
+EMAIL = environment.email()
 CODE_VERSION = read_text("SEEDBED_CODE_VERSION", "0.1.0")
 
 INSTALLED_APPS = [
@@ -39,6 +42,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "taxonomy_app.web",
     "taxonomy_app.people",
+    "taxonomy_app.mail",
     "taxonomy_app.tree",
     "taxonomy_app.contributions",
     "taxonomy_app.rounds",
@@ -127,9 +131,24 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
+EMAIL_BACKEND = "taxonomy_app.mail.backend.EmailBackend"
+# For each answer of the mail server; the outbox of commits shares the worker.
+EMAIL_TIMEOUT = 10
+if EMAIL is not None:
+    EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.starttls, EMAIL.tls
+    DEFAULT_FROM_EMAIL = EMAIL.sender
+
 # Celery reads these through taxonomy_app.celery (namespace CELERY).
 CELERY_BROKER_URL = SHARED.redis_url
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# What may take minutes has a queue and a worker of its own, so that approvals never wait for it (web/queues.py).
+CELERY_TASK_ROUTES = {
+    "seedbed.exchange.*": {"queue": "transfers"},
+    "seedbed.tree.vectors": {"queue": "transfers"},
+    "seedbed.tree.maintain": {"queue": "transfers"},
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -144,6 +163,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": min(30.0, SHARED.lost_after_seconds / 3),
         "options": {"expires": 25},
     },
+    "mail": {"task": "seedbed.mail.send", "schedule": 60.0, "options": {"expires": 50}},
+    "mail_digests": {"task": "seedbed.mail.digests", "schedule": 300.0, "options": {"expires": 240}},
     "askings": {
         "task": "seedbed.asking.reap",
         "schedule": min(30.0, SHARED.lost_after_seconds / 3),

@@ -367,7 +367,8 @@ class _Reader:
             value = read(item, place)
             number, first = seen.setdefault(value, (index, item))
             # What is read the same may be written differently: pairs may have keys that are not kept.
-            if self.strict and first is not item and _shape(first) == _shape(item):
+            # Two that are still empty are told to be filled in, each at its fields.
+            if self.strict and first is not item and not _is_empty(item) and _shape(first) == _shape(item):
                 message = f"Number {index + 1} is the same as number {number + 1}. Take one away."
                 self.say("duplicate-item", "error", message, item, place)
             yield value
@@ -403,6 +404,15 @@ def _whole_number(node: Node) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     return int(value)
+
+
+def _is_empty(node: Node) -> bool:
+    """Whether nothing was written into a value yet: no text at all, under whatever keys."""
+    if isinstance(node, ScalarNode):
+        return not node.value.strip()
+    if isinstance(node, SequenceNode):
+        return all(_is_empty(item) for item in node.value)
+    return all(_is_empty(value) for _, value in node.value)
 
 
 def _shape(node: Node) -> object:

@@ -1,4 +1,6 @@
-"""Tidying a repository: objects that came one by one are put into packs, what nothing refers to goes after two weeks.
+"""Tidying a repository, and copying one that is in use.
+
+Objects that came one by one are put into packs, what nothing refers to goes after two weeks.
 
 Without it a taxonomy slowly becomes a folder of a hundred thousand small files. Safe beside writers and readers, and
 takes no lock that they wait for: git's program never removes an object before its copy is in place, and nothing that
@@ -70,6 +72,15 @@ def maintain(repository: Repository, *, always: bool = False) -> Maintenance:
     return Maintenance(before, stored(repository), done=True)
 
 
+def mirror(repository: Repository, target: Path) -> None:
+    """A copy of ``repository`` in the folder ``target``: every reference at one moment, with all that it needs.
+
+    Writers and readers go on meanwhile. Raises StoreProblem (``maintenance``) where git's program is missing or fails.
+    """
+    Repository(target).create()
+    _git(repository.path, "push", "-q", "--mirror", str(target.resolve()), doing="copied")
+
+
 @contextmanager
 def _alone(repository: Path) -> Iterator[bool]:
     """Whether no other process tidies; the kernel gives the lock back however its holder ends."""
@@ -92,11 +103,11 @@ def _remove_left_behind(packs: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _git(repository: Path, *arguments: str) -> None:
+def _git(repository: Path, *arguments: str, doing: str = "tidied") -> None:
     """Run git's program with nothing of the machine's or its users' configuration."""
     program = shutil.which("git")
     if program is None:
-        raise StoreProblem("maintenance", "The git program is not installed. Install it; until then nothing is tidied.")
+        raise StoreProblem("maintenance", f"The git program is not installed. Without it nothing is {doing}.")
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": "/nonexistent",
@@ -117,6 +128,6 @@ def _git(repository: Path, *arguments: str) -> None:
         )
     except subprocess.CalledProcessError as error:
         words = " ".join(error.stderr.split())[-500:]
-        raise StoreProblem("maintenance", f"The repository could not be tidied: {words}") from error
+        raise StoreProblem("maintenance", f"The repository could not be {doing}: {words}") from error
     except subprocess.TimeoutExpired as error:
-        raise StoreProblem("maintenance", "Tidying the repository took more than an hour and was ended.") from error
+        raise StoreProblem("maintenance", f"The repository could not be {doing} within an hour.") from error

@@ -35,6 +35,7 @@ _UNKNOWN_ESCAPE = re.compile(r"(?<!\\)\\(?![\\0abtnvfre \"/N_LPxuU\t]|$)")
 _APOSTROPHE = re.compile(r"''|(?<=\w)'(?=\w)|(?<=s)'(?=\s)")
 _NO_LETTER = re.compile(r"[\W\d_]+")
 _BLOCK_SIGN = re.compile(r"[|>][0-9+-]{0,2}(?=$|[ \t])")
+_GLUED_COMMENT = re.compile(r"(?<=[:-] )([|>][0-9+-]{0,2})#")
 _NOT_TEXT = {
     "tag:yaml.org,2002:bool": "a truth value",
     "tag:yaml.org,2002:int": "a number",
@@ -236,6 +237,12 @@ def _space_after_colon(lines: list[str], at: int) -> Made | None:
     return None
 
 
+def _space_before_comment(lines: list[str], at: int) -> Made | None:
+    """Put a space between the sign of a block of text and a comment behind it."""
+    new = _GLUED_COMMENT.sub(r"\1 #", lines[at])
+    return (at, at + 1, [new], "Put a space before the #.") if new != lines[at] else None
+
+
 def _escape_backslashes(lines: list[str], at: int) -> Made | None:
     """Double the backslashes that start no known escape, in a line of a text in double quotes."""
     new = _UNKNOWN_ESCAPE.sub(r"\\\\", lines[at])
@@ -246,6 +253,7 @@ def _escape_backslashes(lines: list[str], at: int) -> Made | None:
 _REPAIRS: tuple[Callable[[list[str], int], Made | None], ...] = (
     _space_tabs,
     _space_after_colon,
+    _space_before_comment,
     _escape_backslashes,
     _quote_text,
     _indent_block,

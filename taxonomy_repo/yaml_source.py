@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 from yaml.tokens import (
     AliasToken,
     AnchorToken,
@@ -45,6 +45,8 @@ UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U0
 _PRINTABLE_ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
 # What the sign of a name looks like: it follows nothing that could be part of a word. Texts may have it too.
 _NAME_SIGN = re.compile(r"[&*](?<![0-9A-Za-z*&].)[0-9A-Za-z_-]")
+# A comment right behind the sign of a block of text, which PyYAML's own parser refuses and libyaml takes.
+_GLUED_COMMENT = re.compile(r"[|>][0-9+-]{0,2}#")
 
 _OPENING = frozenset([BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken])
 _CLOSING = frozenset([BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken])
@@ -131,7 +133,7 @@ def node_lines(node: Node) -> tuple[int, int]:
     """First and last line of a node, counting from 1; blank lines after it are not part of it."""
     first: int = node.start_mark.line + 1
     # A block collection ends where the next token starts, so its last value tells where its text ends.
-    while not isinstance(node, ScalarNode) and not node.flow_style and node.value:
+    while isinstance(node, CollectionNode) and not node.flow_style and node.value:
         last_child = node.value[-1]
         node = last_child[1] if isinstance(last_child, tuple) else last_child
     end = node.end_mark
@@ -228,16 +230,22 @@ def _compose(text: str, problems: list[Problem]) -> Node | None:
         if problem is not None:
             problems.append(problem)
             return None
-    # Both need the tokens, which most leaves can do without.
+    # These need the tokens, which most leaves can do without.
     has_tab = "\t" in text
     may_have_name = ("&" in text or "*" in text) and _NAME_SIGN.search(text) is not None
-    if has_tab or may_have_name:
+    may_have_glued = "#" in text and _GLUED_COMMENT.search(text) is not None
+    if has_tab or may_have_name or may_have_glued:
         tokens = _tokens(text, until=None if broken is None else _mark_of(broken))
         tab = _tab_between(text, tokens) if has_tab else None
         if tab is not None:
             place = _place(text, tab)
             message = "A tab stands between the parts of a line. Use spaces."
             problems.append(Problem("yaml-tab", "error", message, place.line, place.column))
+            return None
+        glued = next((token for token in tokens if may_have_glued and _is_glued(text, token)), None)
+        if glued is not None:
+            message = "A comment stands right behind the | or >. Put a space before its #."
+            problems.append(_at(_place(text, glued.start_mark.index), "yaml-syntax", message))
             return None
         named = next((token for token in tokens if type(token) in _NAMES), None)
         if named is not None:
@@ -371,6 +379,12 @@ def too_large(size: int, most: int = MOST_BYTES) -> Problem:
 
 def _place(text: str, index: int) -> Place:
     return Place(text.count("\n", 0, index) + 1, index - (text.rfind("\n", 0, index) + 1) + 1)
+
+
+def _is_glued(text: str, token: Token) -> bool:
+    """Whether ``token`` is a block of text with a comment right behind its sign."""
+    block = isinstance(token, ScalarToken) and token.style in ("|", ">")
+    return block and _GLUED_COMMENT.match(text, token.start_mark.index) is not None
 
 
 def _tab_between(text: str, tokens: list[Token]) -> int | None:

@@ -436,10 +436,15 @@ class RowVerdicts(Strict):
 
 
 class FunnelStep(Strict):
-    """How many rows of one leaf a step was given, kept and dropped (given = kept + sum of dropped)."""
+    """How many rows of one leaf a step was given, kept and dropped (given = kept + sum of dropped).
+
+    ``task``: empty for questions with their answers, whose steps follow one another; else the task about whole
+    passages of which this is the only step.
+    """
 
     leaf_id: str
     step: str
+    task: str = ""
     given: int
     kept: int
     dropped: dict[str, int] = {}

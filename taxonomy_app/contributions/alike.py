@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from taxonomy_app.contributions.models import Revision, State, Submission
+from taxonomy_app.contributions.models import ANSWERABLE, Revision, State, Submission
 from taxonomy_app.contributions.word_index import alike_in_taxonomy, words_of
 from taxonomy_app.tree.models import Seed
 from taxonomy_repo.leaf import Leaf, SeedExample, read_leaf
@@ -81,7 +81,8 @@ def _numbered(leaf: Leaf) -> Iterator[tuple[int, SeedExample]]:
 
 def _waiting(submission: Submission) -> Iterator[tuple[str, frozenset[str], str, int]]:
     """Questions of other open submissions with their words, their place and whose they are."""
-    waiting = Submission.objects.filter(state__in=(State.SUBMITTED, State.APPROVED)).exclude(pk=submission.pk)
+    # What was handed back to its author comes again.
+    waiting = Submission.objects.filter(state__in=(*ANSWERABLE, State.APPROVED)).exclude(pk=submission.pk)
     numbers = dict(waiting.order_by("-submitted_at").values_list("pk", "revision_number")[:MOST_SUBMISSIONS])
     revisions = Revision.objects.filter(submission__in=list(numbers))
     for owner, number, qna, path in revisions.values_list("submission_id", "number", "qna", "path"):

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from taxonomy_app.contributions.notice_models import Notice
 from taxonomy_app.contributions.review_models import (
     Approval,
     Comment,
@@ -33,6 +34,7 @@ __all__ = [
     "Approval",
     "Comment",
     "CommentResolution",
+    "Notice",
     "ReviewRule",
     "ReviewRuleChange",
     "RevisionFinding",
@@ -473,41 +475,3 @@ class PendingCommit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission_id} {self.path}"
-
-
-class NoticeQuerySet(models.QuerySet):
-    def unread_by(self, person: Any) -> NoticeQuerySet:
-        return self.filter(person=person, read_at__isnull=True)
-
-
-class Notice(models.Model):
-    """That something happened to a submission, for one person whom it concerns; ``by`` is empty for the program."""
-
-    class Kind(models.TextChoices):
-        CHANGES_REQUESTED = "changes_requested", "asks for changes to"
-        REJECTED = "rejected", "rejected"
-        COMMITTED = "committed", "is in the taxonomy now"
-        CONFLICT = "conflict", "was overtaken by another change"
-        REVISED = "revised", "sent a new version of"
-        WITHDRAWN = "withdrawn", "took back"
-        COMMENTED = "commented", "said something about"
-        MOVED = "moved", "moved to another place"
-
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
-    submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="notices")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
-    at = models.DateTimeField()
-    read_at = models.DateTimeField(null=True, blank=True)
-
-    objects = NoticeQuerySet.as_manager()
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["-id"]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["person", "-id"], name="notice_by_person"),
-            models.Index(fields=["person"], condition=Q(read_at__isnull=True), name="notice_unread"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.person}: {self.get_kind_display()} {self.submission_id}"

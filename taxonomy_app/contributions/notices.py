@@ -1,7 +1,8 @@
 """Telling people what happened to a submission that concerns them: who is told of what, and what they have read.
 
-A notice is written in the transaction of what it tells. An author is told what was decided, said and committed; a
-reviewer who decided or spoke before is told what the author answered. Nobody is told of what they did themselves.
+A notice is written in the transaction of what it tells, and goes out by e-mail (``mailing``) as its reader chose. An
+author is told what was decided, said and committed; a reviewer who decided or spoke before is told what the author
+answered. Nobody is told of what they did themselves.
 """
 
 from __future__ import annotations
@@ -9,7 +10,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.db import transaction
+
 from taxonomy_app.contributions.models import Approval, Comment, Decision, Notice, Submission
+from taxonomy_app.mail.choices import deliveries
+from taxonomy_app.mail.models import Delivery
+from taxonomy_app.mail.services import emails_send_soon
 
 if TYPE_CHECKING:
     from taxonomy_app.people.models import User
@@ -41,9 +47,13 @@ def notices_send(*, submission: Submission, kind: str, by: User | None, now: dat
             people.discard(submission.author_id)
     if by is not None:
         people.discard(by.pk)
+    by_mail = deliveries(people, kind)
     Notice.objects.bulk_create(
-        Notice(person_id=person, submission=submission, kind=kind, by=by, at=now) for person in sorted(people)
+        Notice(person_id=person, submission=submission, kind=kind, by=by, at=now, delivery=by_mail[person])
+        for person in sorted(people)
     )
+    if Delivery.NOW in by_mail.values():
+        transaction.on_commit(emails_send_soon)
 
 
 def notices_read(*, person: User, now: datetime, submission: Submission | None = None, until: int | None = None) -> int:

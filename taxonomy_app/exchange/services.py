@@ -244,7 +244,7 @@ def _request(wanted: Transfer) -> Transfer:
 
 
 def transfers_send() -> None:
-    """Ask the default worker. With Redis away nothing is lost: the clock asks again."""
+    """Ask the worker of transfers. With Redis away nothing is lost: the clock asks again."""
     from taxonomy_app.exchange.tasks import run
 
     try:

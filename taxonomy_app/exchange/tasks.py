@@ -1,4 +1,4 @@
-"""The exchange's background jobs, on the queue ``default``."""
+"""The exchange's background jobs, on the queue ``transfers``."""
 
 from __future__ import annotations
 

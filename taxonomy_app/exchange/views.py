@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -110,18 +111,7 @@ def download(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 def import_file(request: HttpRequest) -> HttpResponse:
     """Take in an uploaded archive."""
     form = ImportFileForm(request.POST, request.FILES, prefix="file")
-    if form.is_valid():
-        try:
-            made = services.import_request(
-                by=request.user,
-                now=timezone.now(),
-                mode=form.cleaned_data["mode"],
-                upload=form.cleaned_data["archive"],
-            )
-            return redirect(made)
-        except ValidationError as error:
-            add_errors(form, error)
-    return _home(request, 422, import_file_form=form)
+    return _import(request, form, "import_file_form", lambda: {"upload": form.cleaned_data["archive"]})
 
 
 @administrator_required
@@ -129,15 +119,18 @@ def import_file(request: HttpRequest) -> HttpResponse:
 def import_remote(request: HttpRequest) -> HttpResponse:
     """Take in a repository on a code host, with its history."""
     form = ImportRemoteForm(request.POST, prefix="remote")
+    return _import(request, form, "import_remote_form", lambda: {"address": form.place()})
+
+
+def _import(request: HttpRequest, form: Any, name: str, source: Callable[[], dict[str, Any]]) -> HttpResponse:
+    """Ask for an import of what ``source`` says, or show the page again with ``form`` under its ``name``."""
     if form.is_valid():
         try:
-            made = services.import_request(
-                by=request.user, now=timezone.now(), mode=form.cleaned_data["mode"], address=form.place()
-            )
-            return redirect(made)
+            mode = form.cleaned_data["mode"]
+            return redirect(services.import_request(by=request.user, now=timezone.now(), mode=mode, **source()))
         except ValidationError as error:
             add_errors(form, error)
-    return _home(request, 422, import_remote_form=form)
+    return _home(request, 422, **{name: form})
 
 
 @administrator_required

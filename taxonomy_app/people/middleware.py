@@ -16,6 +16,8 @@ OPEN_ROUTES = frozenset(
         "people:sign_in",
         "people:register",  # answers that registration is closed
         "people:choose_password",
+        "people:confirm_email",  # its signature is the permission
+        "mail:unsubscribe",  # likewise
         "exchange:hook",  # a code host signs instead of signing in
         "web:health",
         "web:theme",

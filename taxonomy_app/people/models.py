@@ -77,7 +77,10 @@ class User(AbstractUser):
     )
     name = models.CharField(lazy("name"), max_length=120, blank=True)
     role = models.CharField(lazy("role"), max_length=20, choices=Role.choices, default=Role.CONTRIBUTOR, db_index=True)
-
+    # When the owner of the address followed the link that was sent to it; another address begins anew.
+    email_confirmed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The browser's at the last sign-in: whose morning it is when a digest is sent. Empty where none was told.
+    time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
     # Empty: whatever the browser asks for. Which there are is a setting, not a rule of the database.
     language = models.CharField(lazy("language"), max_length=10, blank=True)
 

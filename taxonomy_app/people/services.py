@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import zoneinfo
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
+from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from taxonomy_app.mail.links import absolute
+from taxonomy_app.mail.models import Email
+from taxonomy_app.mail.services import email_add
 from taxonomy_app.people.models import Role, RoleChange, User
 from taxonomy_app.web.languages import mid_sentence
+
+_CONFIRM = "taxonomy_app.people.confirm"
+# So long the link to confirm an address works, and so many are sent to one person in a day.
+CONFIRM_WITHIN = timedelta(days=3)
+MOST_CONFIRMATIONS = 5
 
 LAST_ADMINISTRATOR = lazy("This is the only administrator. Make somebody else administrator first.")
 
@@ -55,6 +66,7 @@ def person_create(
         reason=reason,
         created_at=now,
     )
+    confirmation_send(person=person, now=now)
     return person
 
 
@@ -68,6 +80,72 @@ def person_choose_language(*, person: User, language: str) -> None:
         raise ValidationError({"language": _("Choose one of the languages in the list.")})
     person.language = language
     person.save(update_fields=["language"])
+
+
+@transaction.atomic
+def person_save(*, person: User, name: str, email: str, language: str, now: datetime) -> None:
+    """The owner's own name, address and language. The link to confirm another address is sent there.
+
+    Raises:
+        ValidationError: by field, when a value is not allowed or taken.
+    """
+    locked = User.objects.select_for_update().get(pk=person.pk)
+    moved = locked.email != email.strip()
+    locked.name, locked.email, locked.language = name.strip(), email.strip(), language
+    if moved:
+        locked.email_confirmed_at = None
+    locked.full_clean()
+    locked.save(update_fields=["name", "email", "language", "email_confirmed_at"])
+    for field in ("name", "email", "language", "email_confirmed_at"):
+        setattr(person, field, getattr(locked, field))
+    if moved:
+        confirmation_send(person=locked, now=now)
+
+
+@transaction.atomic
+def confirmation_send(*, person: User, now: datetime) -> bool:
+    """Send the link by which the owner of the address confirms it; whether one is on its way.
+
+    Nothing is sent where e-mail is off, to a confirmed address, or after too many in one day.
+    """
+    locked = User.objects.select_for_update().get(pk=person.pk)
+    today = Email.objects.filter(
+        person=locked, kind=Email.Kind.CONFIRMATION, created_at__gt=now - timedelta(days=1)
+    ).count()
+    if locked.email_confirmed_at is not None or today >= MOST_CONFIRMATIONS:
+        return False
+    token = signing.dumps([locked.pk, locked.email], salt=_CONFIRM)
+    email = email_add(
+        person=locked,
+        kind=Email.Kind.CONFIRMATION,
+        subject="Confirm your e-mail address",
+        template="confirmation",
+        context={"link": absolute(reverse("people:confirm_email", args=[token])), "days": CONFIRM_WITHIN.days},
+        now=now,
+    )
+    return email is not None
+
+
+def confirmation_read(token: str) -> User | None:
+    """Whose address the link confirms: None where this site did not sign it, it has run out, or the address changed."""
+    try:
+        pk, address = signing.loads(token, salt=_CONFIRM, max_age=CONFIRM_WITHIN)
+    except (signing.BadSignature, ValueError, TypeError):
+        return None
+    person: User | None = User.objects.filter(pk=pk, email=address, is_active=True).first()
+    return person
+
+
+def email_confirm(*, person: User, now: datetime) -> None:
+    """The owner of the address has followed the link; a second time changes nothing."""
+    User.objects.filter(pk=person.pk, email=person.email, email_confirmed_at=None).update(email_confirmed_at=now)
+
+
+def time_zone_note(*, person: User, name: str) -> None:
+    """Keep the browser's time zone, so that a digest comes in the reader's morning; an unknown name is left out."""
+    if name and name != person.time_zone and name in zoneinfo.available_timezones():
+        person.time_zone = name
+        person.save(update_fields=["time_zone"])
 
 
 @transaction.atomic

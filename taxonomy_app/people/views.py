@@ -24,6 +24,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from taxonomy_app.contributions.models import State, Submission
+from taxonomy_app.mail.choices import email_is_on
+from taxonomy_app.mail.forms import ChoicesForm
 from taxonomy_app.people import services, throttling
 from taxonomy_app.people.demo import demo_accounts, published
 from taxonomy_app.people.forms import (
@@ -39,7 +41,7 @@ from taxonomy_app.people.forms import (
 )
 from taxonomy_app.people.models import Role, RoleChange, User
 from taxonomy_app.people.permissions import administrator_required, signed_in, visible_to_visitors
-from taxonomy_app.web import languages
+from taxonomy_app.web import languages, zones
 from taxonomy_app.web.languages import mid_sentence
 
 _A_PAGE = 50
@@ -97,7 +99,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                     )
                 elif person is not None:
                     throttling.failures_forget(identifier=identifier, address=address)
-                    login(request, person)
+                    _enter(request, person)
                     response = redirect(_next(request))
                     if person.language:
                         languages.remember(response, person.language, secure=settings.HTTPS)
@@ -114,6 +116,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if wait:
         response.headers["Retry-After"] = str(wait)
     return response
+
+
+def _enter(request: HttpRequest, person: User) -> None:
+    """Begin the session, and note whose clock the person reads."""
+    login(request, person, backend="django.contrib.auth.backends.ModelBackend")
+    services.time_zone_note(person=person, name=request.COOKIES.get(zones.COOKIE, ""))
 
 
 def _username(identifier: str) -> str:
@@ -150,10 +158,12 @@ def register(request: HttpRequest) -> HttpResponse:
             reason="Registered",
             now=timezone.now(),
         )
-        login(request, person, backend="django.contrib.auth.backends.ModelBackend")
+        _enter(request, person)
         messages.success(
             request, _("Welcome, %(name)s. You can start with your first seeds.") % {"name": person.get_short_name()}
         )
+        if email_is_on():
+            messages.info(request, f"We have sent a link to {person.email}. Follow it to get notices by e-mail.")
         return redirect(_next(request))
     context = {"form": form, "next": request.POST.get("next") or request.GET.get("next") or ""}
     return render(request, "people/register.html", context, status=422 if form.errors else 200)
@@ -171,7 +181,7 @@ def choose_password(request: HttpRequest, pk: int, token: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         person.set_password(form.cleaned_data["password"])
         person.save(update_fields=["password"])
-        login(request, person, backend="django.contrib.auth.backends.ModelBackend")
+        _enter(request, person)
         messages.success(request, _("Your password is set and you are signed in."))
         return redirect("web:home")
     response = render(
@@ -180,6 +190,37 @@ def choose_password(request: HttpRequest, pk: int, token: str) -> HttpResponse:
     # The address holds the key.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Confirm an address by the link sent to it. It takes a press: programs that look into e-mails follow links."""
+    shown = services.confirmation_read(token)
+    if shown is None:
+        return render(request, "people/confirmation_used.html", status=404)
+    if request.method == "POST":
+        services.email_confirm(person=shown, now=timezone.now())
+        messages.success(request, f"{shown.email} is confirmed. What you get by e-mail is your choice.")
+        return redirect("people:profile")
+    response = render(request, "people/confirm_email.html", {"person": shown})
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@signed_in
+@require_POST
+def send_confirmation(request: HttpRequest) -> HttpResponse:
+    """Send the link to confirm one's address once more."""
+    if services.confirmation_send(person=request.user, now=timezone.now()):
+        messages.success(request, f"A link is on its way to {request.user.email}.")
+    elif not email_is_on():
+        messages.error(request, "This site sends no e-mail.")
+    elif request.user.email_confirmed_at is not None:
+        messages.info(request, "Your address is confirmed already.")
+    else:
+        messages.error(request, "Several links were sent today. Look among unwanted mail, or try again tomorrow.")
+    return redirect("people:profile")
 
 
 # --- One's own account --------------------------------------------------------------------------------
@@ -193,19 +234,20 @@ def profile(request: HttpRequest) -> HttpResponse:
     own = User.objects.get(pk=request.user.pk)
     form = ProfileForm(request.POST or None, instance=own)
     if request.method == "POST" and form.is_valid():
-        own.save(update_fields=["name", "email", "language"])
+        services.person_save(person=request.user, **form.cleaned_data, now=timezone.now())
         chosen = own.language
         with translation.override(chosen or languages.browsers_language(request)):
             messages.success(request, _("Your account is saved."))
         response = redirect("people:profile")
         languages.remember(response, chosen, secure=settings.HTTPS)
         return response
-    return render(
-        request,
-        "people/profile.html",
-        {"form": form, "password_form": PasswordChangeForm(own)},
-        status=422 if form.errors else 200,
-    )
+    return _profile(request, form, PasswordChangeForm(own), 422 if form.errors else 200)
+
+
+def _profile(request: HttpRequest, form: ProfileForm, password_form: PasswordChangeForm, status: int) -> HttpResponse:
+    """The page of one's account, with the form that was filled in wrongly in the place of its empty one."""
+    shown = {"form": form, "password_form": password_form, "mail_form": ChoicesForm(person=request.user)}
+    return render(request, "people/profile.html", shown, status=status)
 
 
 @sensitive_post_parameters("password", "old_password")
@@ -240,9 +282,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         return redirect("people:profile")
     elif "old_password" in form.errors:
         throttling.failure_record(**who, now=now)
-    return render(
-        request, "people/profile.html", {"form": ProfileForm(instance=own), "password_form": form}, status=status
-    )
+    return _profile(request, ProfileForm(instance=own), form, status)
 
 
 # --- People ---------------------------------------------------------------------------------------------

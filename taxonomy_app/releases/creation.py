@@ -230,9 +230,9 @@ def _leaf_figures(release: Release) -> dict[str, Any]:
     for subject, found in by_subject.items():
         mean, error = headline.mean_over_leaves([(s.mean, s.standard_error) for s in found.values()])
         figures[subject] = {"mean": mean, "standard_error": error, "n": len(found)}
-    figures["difference"] = headline.difference_over_leaves(
-        *({str(leaf): s.mean for leaf, s in by_subject[subject].items()} for subject in (Subject.BEFORE, Subject.AFTER))
-    )
+    means = {subject: {str(leaf): s.mean for leaf, s in found.items()} for subject, found in by_subject.items()}
+    figures["difference"] = headline.difference_over_leaves(means[Subject.BEFORE], means[Subject.AFTER])
+    figures["control_difference"] = headline.difference_over_leaves(means[Subject.BEFORE], means[Subject.CONTROL])
     return figures
 
 

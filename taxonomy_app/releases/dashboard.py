@@ -52,11 +52,13 @@ class Figure:
 
 @dataclass
 class Measured:
-    """A release on one measure: by subject, and the paired difference of its students after and before."""
+    """A release on one measure: by subject, and the paired differences to the student before: of the one after, and of
+    the control."""
 
     release: Release
     subjects: dict[str, Figure] = field(default_factory=dict)
     comparison: Any = None
+    control_comparison: Any = None
 
     @property
     def before(self) -> Figure | None:
@@ -163,6 +165,8 @@ def taught_leaves_measure(releases: Sequence[Release]) -> Measure:
                 row.subjects[subject] = Figure(found["mean"], found["standard_error"], found["n"])
         if figures.get("difference"):
             row.comparison = MeanDifference(metric=METRIC, **figures["difference"])
+        if figures.get("control_difference"):
+            row.control_comparison = MeanDifference(metric=METRIC, **figures["control_difference"])
         if row.subjects:
             rows.append(row)
     return Measure("leaves", _("Taught leaves"), METRIC, rows)
@@ -179,10 +183,12 @@ def benchmark_measures(releases: Sequence[Release], baselines: Sequence[Baseline
     ):
         row = found.setdefault((scope, name, metric), {}).setdefault(release, Measured(by_pk[release]))
         row.subjects[subject] = Figure(mean, error, n)
-    comparisons = BenchmarkComparison.objects.filter(release__in=releases, first=Subject.BEFORE, second=Subject.AFTER)
+    comparisons = BenchmarkComparison.objects.filter(release__in=releases, first=Subject.BEFORE)
     for comparison in comparisons:
         row_of = found.get((comparison.scope, comparison.name, comparison.metric), {}).get(comparison.release_id)
-        if row_of is not None:
+        if row_of is not None and comparison.second == Subject.CONTROL:
+            row_of.control_comparison = comparison
+        elif row_of is not None:
             row_of.comparison = comparison
     return [
         Measure(

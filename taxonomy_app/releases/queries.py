@@ -37,7 +37,8 @@ from taxonomy_app.rounds.models import RoundLeaf, Stage
 
 @dataclass
 class LeafInRelease:
-    """A leaf under one release: its scores before and after and without replay, their paired difference, what was kept.
+    """A leaf under one release: its scores before and after and without replay, the paired differences of the last two
+    to the first, what was kept.
 
     Any of them is None where it was not measured: no held-out seeds, or not evaluated in this release.
     """
@@ -50,6 +51,7 @@ class LeafInRelease:
     after: LeafScore | None = None
     control: LeafScore | None = None
     comparison: LeafComparison | None = None
+    control_comparison: LeafComparison | None = None
     retention: Retention | None = None
 
     @property
@@ -109,10 +111,11 @@ def releases_containing(submission: Submission, *, user: Any = None) -> list[Lea
 
 
 def _add_comparisons(rows: Iterable[LeafInRelease], comparisons: QuerySet[LeafComparison]) -> None:
-    before_after = comparisons.filter(metric=METRIC, first=Subject.BEFORE, second=Subject.AFTER)
-    found = {(c.release_id, c.leaf_id): c for c in before_after}
+    to_before = comparisons.filter(metric=METRIC, first=Subject.BEFORE)
+    found = {(c.release_id, c.leaf_id, c.second): c for c in to_before}
     for row in rows:
-        row.comparison = found.get((row.release.pk, row.leaf_id))
+        row.comparison = found.get((row.release.pk, row.leaf_id, Subject.AFTER))
+        row.control_comparison = found.get((row.release.pk, row.leaf_id, Subject.CONTROL))
 
 
 def _add_retentions(rows: Iterable[LeafInRelease], retentions: QuerySet[Retention]) -> None:
@@ -216,14 +219,14 @@ def lineage(release: Release, leaves: Sequence[RoundLeaf] | None = None) -> Line
     links = (
         ReleaseSubmission.objects.filter(release=release)
         .select_related("submission__author")
-        .prefetch_related(Prefetch("submission__decisions", queryset=approvals, to_attr="approvals"))
+        .prefetch_related(Prefetch("submission__decisions", queryset=approvals, to_attr="approving"))
         .order_by("submission_id")
     )
     if leaves is not None:
         links = links.filter(leaf_id__in=list(rows))
     for link in links:
         if link.leaf_id in rows:
-            reviewers = list({d.reviewer_id: d.reviewer for d in link.submission.approvals}.values())
+            reviewers = list({d.reviewer_id: d.reviewer for d in link.submission.approving}.values())
             rows[link.leaf_id].submissions.append(LineageSubmission(link.submission, reviewers))
     stages = list(Stage.objects.filter(round_id=release.round_id).exclude(output_artifact="").order_by("position"))
     return Lineage(release, stages, list(rows.values()))

@@ -189,10 +189,10 @@ class RoundForm(forms.Form):
         label=lazy("The workers see folders and servers that this server does not"), required=False
     )
     pipeline = forms.ChoiceField(
-        label="Pipeline",
+        label=lazy("Pipeline"),
         choices=pipeline_choices,
         initial=DEFAULT_PIPELINE,
-        help_text="The prompts, filters and judges by which samples come to be.",
+        help_text=lazy("The prompts, filters and judges by which samples come to be."),
     )
     judge = forms.ChoiceField(
         label=lazy("Judge"),

@@ -212,6 +212,29 @@ def happening(round_: Round, views: Sequence[StageView]) -> str:
     return _("The next stage is being sent.")
 
 
+def probe_rows(found: Any) -> list[tuple[str, str]]:
+    """What was seen of a teacher (``workers.teacher.probe.Probe``) in words; nothing of what was not asked."""
+    if not isinstance(found, dict):
+        return []
+    yes, no = _("yes"), _("no")
+    chats = yes if found.get("chats") else no
+    if found.get("chats") and found.get("structured") is not None:
+        chats = _("yes, held to a schema") if found["structured"] else _("yes, in words that are read tolerantly")
+    rows = [
+        (_("Prompted as"), str(found.get("profile", ""))),
+        (_("Answers conversations"), chats),
+        (_("Continues texts"), yes if found.get("completes") else no),
+        (_("Tells the probabilities of its words"), yes if found.get("probabilities") else no),
+        (_("Tells those of a text it is shown"), yes if found.get("prompt_probabilities") else no),
+    ]
+    if found.get("likelihood") is not None:
+        nats = _("%(nats)s nats a token") % {"nats": f"{found['likelihood']:.2f}"}
+        rows.append((_("A right answer is likelier than a wrong one by"), nats))
+    if found.get("context_tokens"):
+        rows.append((_("Longest text"), _("%(count)s tokens") % {"count": grouped(found["context_tokens"])}))
+    return rows
+
+
 @dataclass(frozen=True)
 class PipelineView:
     """A plan's pipeline as its page shows it: what it is called, and its file to be read."""

@@ -256,11 +256,15 @@ def read_funnel(artifact: Artifact) -> dict[str, LeafFunnel]:
     for raw in steps:
         step = FunnelStep.model_validate(raw)
         leaf = found.setdefault(step.leaf_id, LeafFunnel(step.leaf_id))
-        if not leaf.steps:
-            leaf.asked = step.given
         leaf.steps.append(step)
-        leaf.kept = step.kept
         leaf.dropped.update(step.dropped)
+    for leaf in found.values():
+        # Each task is asked in its first step, and kept by its last.
+        by_task: dict[str, list[FunnelStep]] = {}
+        for step in leaf.steps:
+            by_task.setdefault(step.task, []).append(step)
+        leaf.asked = sum(steps[0].given for steps in by_task.values())
+        leaf.kept = sum(steps[-1].kept for steps in by_task.values())
     return found
 
 

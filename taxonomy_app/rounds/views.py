@@ -27,7 +27,7 @@ from taxonomy_app.rounds import presentation, services
 from taxonomy_app.rounds.forms import RoundForm, initial_from
 from taxonomy_app.rounds.models import Attempt, Round, RoundState, Stage, StageState
 from taxonomy_app.rounds.rows import LeafFunnel, filters_of, read_funnel, read_page, read_row, training_lines
-from taxonomy_app.rounds.services.plan import round_estimate
+from taxonomy_app.rounds.services.plan import round_estimate, teacher_seen
 from taxonomy_app.rounds.services.preview import preview_pace
 from taxonomy_app.rounds.services.record import artifact_store, cache_folder
 from taxonomy_app.rounds.services.rows import decisions_of
@@ -185,7 +185,11 @@ def _cost(form: RoundForm) -> dict[str, Any]:
         )
     except ValidationError as error:
         return {"cost": None, "cost_note": error.messages[0]}
-    return {"cost": cost_words(found.as_json()), "leaf_count": len(data["leaf_ids"])}
+    return {
+        "cost": cost_words(found.as_json()),
+        "leaf_count": len(data["leaf_ids"]),
+        "seen_of_teacher": presentation.probe_rows(teacher_seen(data["teacher"])),
+    }
 
 
 def cost_words(estimate: dict[str, Any]) -> dict[str, Any]:
@@ -232,6 +236,9 @@ def round_show(request: HttpRequest, round_id: UUID) -> HttpResponse:
         "student_words": presentation.model_words(plan.student),
         "numbers": presentation.numbers_of(plan),
         "pipeline": presentation.pipeline_view(plan),
+        "seen_of_teacher": presentation.probe_rows(
+            teacher_seen(plan.teacher) if found.state == RoundState.PLANNED else generation.result.get("teacher")
+        ),
         "cost": cost_words(found.estimate),
         "leaves": leaves,
         "leaf_rows": [(leaf, funnels.get(str(leaf.leaf_id))) for leaf in leaves],

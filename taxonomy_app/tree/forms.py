@@ -31,7 +31,7 @@ class SearchForm(forms.Form):
         ),
     )
     branch = forms.ChoiceField(
-        label=lazy("Branch"), required=False, choices=[("", lazy("All branches")), *Branch.choices]
+        label=lazy("Part of the taxonomy"), required=False, choices=[("", lazy("All parts")), *Branch.choices]
     )
     kind = forms.ChoiceField(label=lazy("Kind"), required=False, choices=[("", lazy("All kinds")), *Kind.choices])
     place = forms.CharField(
@@ -72,5 +72,5 @@ class PlaceForm(forms.Form):
         max_length=LONGEST_TEXT, error_messages={"required": lazy("Write a sentence about it first.")}
     )
     branch = forms.ChoiceField(
-        label=lazy("Branch"), required=False, choices=[("", lazy("Any branch")), *Branch.choices]
+        label=lazy("Part of the taxonomy"), required=False, choices=[("", lazy("Any part")), *Branch.choices]
     )

@@ -1,4 +1,4 @@
-"""Short jobs of the taxonomy's index."""
+"""Jobs of the taxonomy's index: short ones, and on the queue ``transfers`` those that may take minutes."""
 
 from __future__ import annotations
 

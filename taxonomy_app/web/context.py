@@ -20,6 +20,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_public": settings.PUBLIC,
         "site_demo": settings.DEMO,
+        "site_emails": settings.EMAIL is not None,
         "site_version": settings.CODE_VERSION,
         "theme": theme_of(request),
         "languages": languages.NAMES,

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import fsspec
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
+
+from taxonomy_app.mail.models import Email
+from taxonomy_app.web.queues import queues_now
+from taxonomy_app.web.redis_client import redis_client
 
 _LOG = logging.getLogger(__name__)
-_REDIS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,26 @@ def examine() -> list[Part]:
     return [_ask(name, question, sentence) for name, question, sentence in _QUESTIONS]
 
 
+def queues() -> dict[str, dict[str, int]]:
+    """How many workers serve each queue, and how much waits; empty where Redis does not answer.
+
+    It says nothing about whether the site answers: a balancer must not take the pages away because a worker restarts.
+    """
+    try:
+        found = queues_now(time.time())
+    except redis.RedisError:
+        return {}
+    return {queue.name: {"workers": queue.workers, "waiting": queue.waiting} for queue in found}
+
+
+def emails() -> dict[str, int]:
+    """How many e-mails wait, and how many were not delivered lately; empty where the database does not answer."""
+    try:
+        return {"waiting": Email.objects.waiting().count(), "undelivered": Email.objects.undelivered().count()}
+    except DatabaseError:
+        return {}
+
+
 def _ask(name: str, question: Callable[[], None], sentence: str) -> Part:
     begun = time.monotonic()
     try:
@@ -50,15 +73,6 @@ def _database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchone()
-
-
-def redis_client() -> redis.Redis:
-    """A client of the installation's Redis that gives up soon; the caller closes it."""
-    url = settings.SHARED.redis_url
-    # Celery spells a unix socket redis+socket://, redis-py unix://.
-    if url.startswith("redis+socket://"):
-        url = "unix://" + url.removeprefix("redis+socket://")
-    return redis.Redis.from_url(url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS)
 
 
 def _redis() -> None:

@@ -99,6 +99,8 @@ def health(request: HttpRequest) -> HttpResponse:
         }
         for part in found
     }
+    told["queues"] = checks.queues()
+    told["emails"] = checks.emails()
     return JsonResponse(told, status=200 if told["status"] == "ok" else 503)
 
 

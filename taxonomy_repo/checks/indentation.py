@@ -29,7 +29,7 @@ from yaml.tokens import (
     ValueToken,
 )
 
-from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, Check, Example, Subject, register
+from taxonomy_repo.checks.registry import GOOD_KNOWLEDGE, Example, LintCheck, Subject, register
 from taxonomy_repo.problem import Problem
 
 _PROPERTY = (AnchorToken, TagToken)
@@ -41,8 +41,9 @@ _ASCII_SPACES = " \t\n\r\x0b\x0c"
 
 
 @register
-class Indentation(Check):
+class Indentation(LintCheck):
     code = "lint-indentation"
+    rule = "indentation"
     severity = "error"
     explanation = (
         "Every level is indented by the same number of spaces, and lists either all or none of them. The public tools "
@@ -50,9 +51,7 @@ class Indentation(Check):
     )
     example = Example(GOOD_KNOWLEDGE.replace("    - osk.md", "      - osk.md"), "knowledge/places/osk")
 
-    def find(self, subject: Subject) -> Iterator[Problem]:
-        if subject.reading.leaf is None:
-            return
+    def find_lint(self, subject: Subject) -> Iterator[Problem]:
         severity = subject.lint_severity
         for token, expected in _Walk(subject.source.text).misplaced(subject.source.tokens):
             mark = token.start_mark

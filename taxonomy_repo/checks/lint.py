@@ -23,7 +23,7 @@ from yaml.tokens import (
     ValueToken,
 )
 
-from taxonomy_repo.checks.registry import GOOD_SKILL, Check, Example, Subject, register
+from taxonomy_repo.checks.registry import GOOD_SKILL, Check, Example, LintCheck, Subject, register
 from taxonomy_repo.problem import Problem
 
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
@@ -36,17 +36,18 @@ _SPACED_BEFORE = frozenset([ValueToken, FlowEntryToken, *_FLOW_END])
 
 
 @register
-class TrailingSpaces(Check):
+class TrailingSpaces(LintCheck):
     code = "lint-trailing-spaces"
+    rule = "trailing-spaces"
     severity = "error"
     explanation = (
         "Spaces at the end of a line are not seen, and the public tools refuse them. Saving here removes them."
     )
     example = Example(GOOD_SKILL.replace("created_by: ann", "created_by: ann  "))
 
-    def find(self, subject: Subject) -> Iterator[Problem]:
+    def find_lint(self, subject: Subject) -> Iterator[Problem]:
         text = subject.source.text
-        if subject.reading.leaf is None or not (" \n" in text or "\t\n" in text or text.endswith((" ", "\t"))):
+        if not (" \n" in text or "\t\n" in text or text.endswith((" ", "\t"))):
             return
         line, counted = 1, 0
         for match in _TRAILING.finditer(text):
@@ -59,15 +60,16 @@ class TrailingSpaces(Check):
 
 
 @register
-class FinalNewline(Check):
+class FinalNewline(LintCheck):
     code = "lint-final-newline"
+    rule = "new-line-at-end-of-file"
     severity = "error"
     explanation = "The last line of a file ends like every other, with a line end. Saving here adds it."
     example = Example(GOOD_SKILL.removesuffix("\n"))
 
-    def find(self, subject: Subject) -> Iterator[Problem]:
+    def find_lint(self, subject: Subject) -> Iterator[Problem]:
         text = subject.source.text
-        if subject.reading.leaf is not None and text and not text.endswith("\n"):
+        if text and not text.endswith("\n"):
             line = text.count("\n") + 1
             column = len(text) - text.rfind("\n")
             severity = subject.lint_severity
@@ -75,15 +77,14 @@ class FinalNewline(Check):
 
 
 @register
-class BlankLines(Check):
+class BlankLines(LintCheck):
     code = "lint-blank-lines"
+    rule = "empty-lines"
     severity = "error"
     explanation = "Two blank lines in a row are enough, and none are needed at the start or the end of a file."
     example = Example(GOOD_SKILL.replace("seed_examples:", "\n\n\nseed_examples:"))
 
-    def find(self, subject: Subject) -> Iterator[Problem]:
-        if subject.reading.leaf is None:
-            return
+    def find_lint(self, subject: Subject) -> Iterator[Problem]:
         text = subject.source.text
         severity = subject.lint_severity
         if text.startswith("\n"):
@@ -108,36 +109,39 @@ class Spacing(Check):
     def find(self, subject: Subject) -> Iterator[Problem]:
         if subject.reading.leaf is None:
             return
-        text, tokens = subject.source.text, subject.source.tokens
+        text = subject.source.text
         # Most leaves have nothing like it anywhere, and then their thousands of tokens need no look.
-        flow = not _FLOW_START.isdisjoint(map(type, tokens))
-        if not flow and not any(odd in text for odd in _ODD_SPACING):
+        if "[" not in text and "{" not in text and not any(odd in text for odd in _ODD_SPACING):
             return
-        for previous, token in itertools.pairwise(tokens):
+        for previous, token in itertools.pairwise(subject.source.tokens):
             if type(previous) in _SPACED_BEHIND or type(token) in _SPACED_BEFORE:
-                message = _badly_spaced(previous, token, text)
-                if message is not None:
-                    mark = token.start_mark
+                wrong = _badly_spaced(previous, token, text)
+                mark = token.start_mark
+                if wrong is not None and not subject.is_silent(wrong[0], mark.line + 1):
+                    message = wrong[1]
                     yield Problem(self.code, subject.lint_severity, message, mark.line + 1, max(mark.column, 1))
 
 
-def _badly_spaced(previous: Token, token: Token, text: str) -> str | None:
-    """What is wrong with the space between two tokens, or None."""
+def _badly_spaced(previous: Token, token: Token, text: str) -> tuple[str, str] | None:
+    """The rule that the space between two tokens breaks and what is wrong with it, or None."""
     before, after = type(previous), type(token)
     if after is FlowEntryToken and previous.end_mark.line < token.start_mark.line:
-        return "The comma stands on a line of its own. Put it at the end of the line above."
+        return "commas", "The comma stands on a line of its own. Put it at the end of the line above."
     if previous.end_mark.line != token.start_mark.line:
         return None
     gap = token.start_mark.index - previous.end_mark.index
     # A block of text ends where the next token begins, at the start of a line.
     beside = previous.end_mark.index == 0 or text[previous.end_mark.index - 1] != "\n"
     if after in (ValueToken, FlowEntryToken) and beside and gap > (1 if before is AliasToken else 0):
-        return "There is a space before the colon or comma. Remove it."
+        rule = "commas" if after is FlowEntryToken else "colons"
+        return rule, "There is a space before the colon or comma. Remove it."
     marked_key = before is KeyToken and previous.start_mark.index < previous.end_mark.index
     if gap > 1 and (marked_key or before in (ValueToken, BlockEntryToken, FlowEntryToken)):
-        return "There is more than one space here. Leave one."
+        rule = "hyphens" if before is BlockEntryToken else "commas" if before is FlowEntryToken else "colons"
+        return rule, "There is more than one space here. Leave one."
     if before is FlowEntryToken and gap == 0:
-        return "A space is missing after the comma. Add it."
+        return "commas", "A space is missing after the comma. Add it."
     if gap > 1 and (before in _FLOW_START or (after in _FLOW_END and beside)):
-        return "There is more than one space inside the brackets. Leave one."
+        braces = before is FlowMappingStartToken or after is FlowMappingEndToken
+        return "braces" if braces else "brackets", "There is more than one space inside the brackets. Leave one."
     return None

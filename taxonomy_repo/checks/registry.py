@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from taxonomy_repo.attribution import AttributionReading, read_attribution
+from taxonomy_repo.checks.directives import Directives
 from taxonomy_repo.leaf import LeafKindName, LeafReading, leaf_kind
 from taxonomy_repo.leaf_reader import read_source_as_leaf
 from taxonomy_repo.paths import check_path
@@ -113,6 +114,15 @@ class Subject:
         """What is wrong with where the leaf lies; nothing where that is not known."""
         return tuple(check_path(self.path, new=False)) if self.path else ()
 
+    @functools.cached_property
+    def directives(self) -> Directives | None:
+        """What the public linter was told in comments; nothing where its name stands nowhere."""
+        return Directives(self.source.text, self.source.tokens) if "yamllint" in self.source.text else None
+
+    def is_silent(self, rule: str, line: int | None) -> bool:
+        """Whether a comment tells the public linter to say nothing of its ``rule`` on ``line``."""
+        return self.directives is not None and self.directives.silence(rule, line or 1)
+
     @property
     def lint_severity(self) -> Severity:
         """How bad a fault of form is: the public tools look for them from version 2 on only."""
@@ -138,6 +148,22 @@ class Check(ABC):
     @abstractmethod
     def find(self, subject: Subject) -> Iterator[Problem]:
         """Every place where ``subject`` breaks the rule."""
+
+
+class LintCheck(Check):
+    """A check of form that the public linter has under the name ``rule``, and that its comments can silence."""
+
+    rule: ClassVar[str]
+
+    def find(self, subject: Subject) -> Iterator[Problem]:
+        if subject.reading.leaf is not None:
+            for problem in self.find_lint(subject):
+                if not subject.is_silent(self.rule, problem.line):
+                    yield problem
+
+    @abstractmethod
+    def find_lint(self, subject: Subject) -> Iterator[Problem]:
+        """Every place where the text of ``subject`` breaks the rule, silenced or not."""
 
 
 REGISTRY: dict[str, Check] = {}

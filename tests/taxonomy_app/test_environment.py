@@ -100,3 +100,46 @@ def test_hosts_that_may_be_talked_to_are_public_code_hosts_unless_said_otherwise
 def test_rules_for_other_hosts_that_are_not_understood_are_one_sentence(name: str, value: str) -> None:
     with pytest.raises(EnvironmentProblem, match=name):
         environment.network_rules({name: value})
+
+
+SITE = {"SEEDBED_SITE_URL": "https://beds.example", "SEEDBED_EMAIL_FROM": "Seedbed <seedbed@beds.example>"}
+
+
+def test_a_mail_server_is_taken_apart() -> None:
+    found = environment.email({"SEEDBED_EMAIL_URL": "smtp+starttls://seed:a%40b@mail.beds.example", **SITE})
+    assert found is not None
+    assert (found.host, found.port, found.user, found.password) == ("mail.beds.example", 587, "seed", "a@b")
+    assert (found.starttls, found.tls, found.sender) == (True, False, "Seedbed <seedbed@beds.example>")
+    assert "a@b" not in found.shown
+    encrypted = environment.email({"SEEDBED_EMAIL_URL": "smtps://mail.beds.example", **SITE})
+    assert encrypted is not None
+    assert (encrypted.port, encrypted.starttls, encrypted.tls) == (465, False, True)
+    assert environment.email({}) is None
+    assert environment.site_url(SITE) == "https://beds.example"
+    assert environment.site_url({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"SEEDBED_EMAIL_URL": "mail.beds.example"}, "must look like"),
+        ({"SEEDBED_EMAIL_URL": "imap://mail.beds.example"}, "must look like"),
+        ({"SEEDBED_EMAIL_URL": "smtp://mail.beds.example:99999"}, "must look like"),
+        ({"SEEDBED_EMAIL_URL": "smtp://mail.beds.example?tls=no"}, "must look like"),
+        ({"SEEDBED_EMAIL_URL": "smtp://seed@mail.beds.example"}, "name without a password"),
+        ({"SEEDBED_EMAIL_FROM": "Seedbed"}, "SEEDBED_EMAIL_FROM"),
+        ({"SEEDBED_SITE_URL": None}, "SEEDBED_SITE_URL"),
+    ],
+)
+def test_a_mail_server_that_is_not_understood_is_one_sentence(changes: dict[str, str | None], sentence: str) -> None:
+    given = {"SEEDBED_EMAIL_URL": "smtp://mail.beds.example", **SITE, **changes}
+    with pytest.raises(EnvironmentProblem, match=sentence):
+        environment.email({name: value for name, value in given.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    "url", ["beds.example", "ftp://beds.example", "https://beds.example/seeds", "https://a@b.example"]
+)
+def test_an_address_of_the_site_has_no_path(url: str) -> None:
+    with pytest.raises(EnvironmentProblem, match="SEEDBED_SITE_URL"):
+        environment.site_url({"SEEDBED_SITE_URL": url})

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from taxonomy_app.people.middleware import OPEN_ROUTES
 from tests.taxonomy_app.routing import PEOPLE, Route, World
 
-APPS = ("web", "people", "tree", "contributions", "asking", "rounds", "releases", "exchange", "api")
+APPS = ("web", "people", "mail", "tree", "contributions", "asking", "rounds", "releases", "exchange", "api")
 
 
 def routes_of_the_site() -> list[str]:

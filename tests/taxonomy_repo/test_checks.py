@@ -175,3 +175,11 @@ def test_the_lint_of_any_yaml_is_that_of_the_public_linter(text: str) -> None:
     ours = valid(check(leaf, "knowledge/places/osk"))
     theirs, said = public_verdict(leaf.encode(), "knowledge/places/osk")
     assert ours == theirs, said
+
+
+@pytest.mark.parametrize("sign", ["| # x", "|# x", ">#", ">-# x", "|2#x", "'|'# x", '"a|#b"', "a |# x"])
+def test_a_comment_right_behind_the_sign_of_a_block_is_refused_as_the_public_parser_does(sign: str) -> None:
+    text = GOOD_SKILL.replace("answer: Cold.", f"answer: {sign}" + ("\n      Cold." if sign[0] in "|>" else ""))
+    found = check(text)
+    assert valid(found) == public_verdict(text.encode(), GOOD_PATH)[0]
+    assert valid(found) or [(problem.line, "before its #" in problem.message) for problem in found] == [(6, True)]

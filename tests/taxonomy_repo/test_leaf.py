@@ -191,3 +191,10 @@ def test_a_slip_of_the_pen_is_answered_with_the_key_that_was_meant() -> None:
 )
 def test_the_kind_of_a_leaf_follows_its_branch_and_its_contexts(path: str, leaf: Leaf | None, kind: str) -> None:
     assert leaf_kind(path, leaf) == kind
+
+
+def test_seeds_that_are_still_empty_are_not_called_the_same() -> None:
+    written = "version: 3\ncreated_by: rosa\ntask_description: Riddles.\nseed_examples:\n"
+    empty, full = '  - question: ""\n    answer: ""\n', "  - question: What is up?\n    answer: The sky.\n"
+    found = read_leaf((written + 2 * empty + 2 * full).encode(), "compositional_skills/writing/riddles").problems
+    assert [problem.field for problem in found if problem.code == "duplicate-item"] == ["seed_examples[3]"]

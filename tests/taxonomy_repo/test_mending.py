@@ -37,6 +37,7 @@ BROKEN = {
     "a second line that is less indented": (" |\n        Cold\n      and wet.", "Cold\nand wet."),
     "text behind the sign": (" | Cold.", "Cold."),
     "text glued to the sign": (" |Cold.", "Cold."),
+    "a comment glued to the sign": (" |-# why\n      Cold.", "Cold."),
     "a truth value": (" no", "no"),
     "a number": (" 42", "42"),
     "a date": (" 2024-05-01", "2024-05-01"),

@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
+PROBE = "What colour is fresh grass?"
 Behaviour = Callable[[web.Request, dict[str, Any]], web.Response | None]
 WORDS = (
     *("amber", "basin", "candle", "delta", "ember", "fern", "granite", "harbour", "iris", "juniper", "kettle"),
@@ -33,7 +34,11 @@ def invented(*parts: object, count: int = 6) -> str:
 
 
 class FakeTeacher:
-    """Use as a context manager. ``behaviour`` may answer a request in place of the usual reply."""
+    """Use as a context manager. ``behaviour`` may answer a request in place of the usual reply.
+
+    What a probe asks is answered well, and kept in ``probes`` apart from ``requests``; ``to_probes`` may answer it.
+    ``context``: the longest text in tokens, as the list of models says it.
+    """
 
     def __init__(
         self,
@@ -44,7 +49,11 @@ class FakeTeacher:
         latency: float = 0.0,
         behaviour: Behaviour | None = None,
         record: Path | None = None,
+        to_probes: Behaviour | None = None,
+        context: int | None = None,
     ) -> None:
+        self.to_probes, self.context = to_probes, context
+        self.probes: list[dict[str, Any]] = []
         self.port, self.key, self.models, self.latency = port, key, models, latency
         self.behaviour, self.record = behaviour, record
         self.requests: list[dict[str, Any]] = []
@@ -104,12 +113,19 @@ class FakeTeacher:
     async def _list(self, request: web.Request) -> web.Response:
         if not self._allowed(request):
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
-        return web.json_response({"object": "list", "data": [{"id": name} for name in self.models]})
+        return web.json_response(
+            {"object": "list", "data": [{"id": name, "max_model_len": self.context} for name in self.models]}
+        )
 
     async def _answer(self, request: web.Request) -> web.Response:
         if not self._allowed(request):
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
         body = await request.json()
+        if PROBE in json.dumps(body):
+            self.probes.append(body)
+            if self.to_probes is not None and (special := self.to_probes(request, body)) is not None:
+                return special
+            return web.json_response(reply(body))
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
@@ -166,6 +182,8 @@ def _chat_choice(body: dict[str, Any]) -> dict[str, Any]:
         top = [("3", -0.2), ("1", -1.8)] if good else [("1", -0.2), ("2", -1.8)]
         content = [{"token": top[0][0], "logprob": -0.2, "top_logprobs": [{"token": t, "logprob": p} for t, p in top]}]
         return {"message": {"content": top[0][0]}, "finish_reason": "stop", "logprobs": {"content": content}}
+    if PROBE in asked:
+        return {"message": {"content": '{"answer": "Green."}'}, "finish_reason": "stop"}
     field = re.findall(r'Reply with JSON: \{"(\w+)"', asked)[-1]
     unique = (asked, body.get("seed"))
     text = {

@@ -90,7 +90,7 @@ def test_a_prompt_reaches_the_teacher_without_the_line_breaks_around_it() -> Non
         ('Reply with JSON: {"question": "..."}', "Reply.", "prompt: it must ask for the reply as JSON"),
         ('"held_out", ', "", "knowledge, block 1 (question), filters: held_out is missing; without it the scores"),
         ('"grounding",\n]', '"grounds",\n]', "there is no filter 'grounds'; there are"),
-        ('"cut_off", "form",', '"refusal", "form",', "the filter refusal does not look at a question."),
+        ('"cut_off", "form",', '"refusal", "form",', "the filter refusal does not look at the question."),
         ('"cut_off", "form",', '"cut_off", "cut_off",', "a filter is named twice."),
         ("short = ", "brief = ", "knowledge, block 2 (answer), forms: give short and long, one text each."),
         ("[passage]\n$source", "[passage]\n$ source", "a $ stands without a name after it"),

@@ -7,11 +7,12 @@ nothing of filters, judges or the order of steps.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from string import Template
 from typing import Protocol
 
 from workers.generation.rows import Dropped, ExampleGroup, Row
-from workers.pipelines.shape import AnswerBlock, ContextBlock, PipelineFile, QuestionBlock
+from workers.pipelines.shape import AnswerBlock, AuxiliaryBlock, Block, ContextBlock, PipelineFile, QuestionBlock
 from workers.specs import GenerationRecipe, LeafKind, SeedPair
 from workers.teacher.client import Reply, RequestRefused, TeacherClient
 from workers.teacher.connection import Teacher
@@ -32,11 +33,17 @@ class Style(Protocol):
 
     follows_instructions: bool
 
+    def first_text(self, row: Row, blocks: Sequence[Block]) -> tuple[str, int]:
+        """What the first request about a row would show, and how many tokens its reply may have."""
+        ...
+
     async def context(self, row: Row, block: ContextBlock) -> str: ...
 
     async def question(self, row: Row, block: QuestionBlock) -> str: ...
 
     async def answer(self, row: Row, block: AnswerBlock) -> str: ...
+
+    async def auxiliary(self, row: Row, block: AuxiliaryBlock) -> str: ...
 
 
 def style_of(teacher: Teacher, recipe: GenerationRecipe, content: PipelineFile) -> Style:
@@ -69,6 +76,11 @@ class Continuation:
         self.by_sentence = teacher.profile.target == "sentence"
         self.least_confidence = teacher.profile.least_confidence if teacher.probabilities else None
 
+    def first_text(self, row: Row, blocks: Sequence[Block]) -> tuple[str, int]:
+        texts = "\n\n".join(group.context or "" for group in row.plan.examples)
+        text = texts if row.leaf.kind is LeafKind.GROUNDED else self._start(row)
+        return text, min(getattr(block, "most_tokens", 0) for block in blocks if hasattr(block, "most_tokens"))
+
     async def context(self, row: Row, block: ContextBlock) -> str:
         parts = [one_line(row.leaf.task_description)]
         parts += [f"Text: {_folded(group.context or '')}" for group in row.plan.examples]
@@ -97,6 +109,10 @@ class Continuation:
         text = await self._ask(row, start, self.recipe.max_answer_tokens, temperature, stop)
         row.least_confidence = self.least_confidence[1] if self.least_confidence else None
         return text
+
+    async def auxiliary(self, row: Row, block: AuxiliaryBlock) -> str:
+        start = f"{_folded(row.source)}\n\nQuestion: {one_line(row.question)}\nAnswer:"
+        return await self._ask(row, start, block.most_tokens, 0.0, [f"\n{label}" for label in LABELS])
 
     async def _ask(self, row: Row, text: str, tokens: int, temperature: float, stop: list[str]) -> str:
         try:
@@ -171,15 +187,19 @@ class Chat:
         self.structured = teacher.profile.structured
         self.request_seeds = teacher.request_seeds
 
+    def first_text(self, row: Row, blocks: Sequence[Block]) -> tuple[str, int]:
+        first = blocks[0]
+        if isinstance(first, ContextBlock):
+            return f"{self.system}\n{self._context_prompt(row, first)}", first.most_tokens
+        question = next(block for block in blocks if isinstance(block, QuestionBlock))
+        return f"{self.system}\n{self._question_prompt(row, question)}", question.most_tokens_in_chat
+
     async def context(self, row: Row, block: ContextBlock) -> str:
-        examples = "\n\n".join(f"[text]\n{(group.context or '').strip()}" for group in row.plan.examples)
-        text = Template(block.prompt).substitute(
-            task=row.leaf.task_description, examples=examples, persona=row.plan.persona
-        )
+        text = self._context_prompt(row, block)
         return await self._ask(row, text, "context", max(block.most_tokens, self.recipe.chunk_tokens), creative=True)
 
     async def question(self, row: Row, block: QuestionBlock) -> str:
-        text = Template(block.prompt).substitute(self._common(row), persona=row.plan.persona, source=row.source)
+        text = self._question_prompt(row, block)
         return await self._ask(row, text, "question", block.most_tokens_in_chat, creative=True)
 
     async def answer(self, row: Row, block: AnswerBlock) -> str:
@@ -190,6 +210,20 @@ class Chat:
         if answer.strip(" .").upper() == "UNANSWERABLE":
             raise Dropped("unanswerable", "The teacher found no answer to its question in the document.")
         return answer
+
+    async def auxiliary(self, row: Row, block: AuxiliaryBlock) -> str:
+        text = Template(block.prompt).substitute(self._common(row), source=row.source)
+        return await self._ask(row, text, "answer", block.most_tokens, creative=False)
+
+    @staticmethod
+    def _context_prompt(row: Row, block: ContextBlock) -> str:
+        examples = "\n\n".join(f"[text]\n{(group.context or '').strip()}" for group in row.plan.examples)
+        return Template(block.prompt).substitute(
+            task=row.leaf.task_description, examples=examples, persona=row.plan.persona
+        )
+
+    def _question_prompt(self, row: Row, block: QuestionBlock) -> str:
+        return Template(block.prompt).substitute(self._common(row), persona=row.plan.persona, source=row.source)
 
     def _common(self, row: Row) -> dict[str, str]:
         groups = [*row.plan.examples, *([ExampleGroup(None, row.plan.own)] if row.plan.own else [])]

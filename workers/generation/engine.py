@@ -26,7 +26,7 @@ from workers.generation.material import Material, plans_of
 from workers.generation.parts import Parts, Spent
 from workers.generation.rows import Dropped, MadeBy, Outcome, Row, RowPlan
 from workers.pipelines import KINDS, Pipeline
-from workers.pipelines.shape import Step
+from workers.pipelines.shape import AUXILIARY, Step
 from workers.specs import DroppedSample, FunnelStep, GenerationRecipe, LeafKind, Progress, StageProblem
 from workers.teacher.client import TeacherClient, TeacherProblem
 
@@ -90,6 +90,7 @@ class LeafState:
                 FunnelStep(
                     leaf_id=self.material.leaf.leaf_id,
                     step=step,
+                    task=step if step in AUXILIARY else "",
                     given=counts.total(),
                     kept=counts["kept"],
                     dropped=dropped,
@@ -279,19 +280,23 @@ class Engine:
     def _next_plan(self, state: LeafState) -> RowPlan | None:
         """The next row that was not done before; None where it was, or where the leaf has nothing to show."""
         if state.plans is None:
-            state.plans = plans_of(
-                state.material,
-                random_seed=self.random_seed,
-                contexts_shown=self.contexts_shown,
-                examples_shown=self.examples_shown,
-                content=self.content,
-            )
+            state.plans = self.plans(state.material)
         plan = next(state.plans, None)
         if plan is None:
             state.exhausted = True
             return None
         state.asked += 1
         return None if plan.index in state.done else plan
+
+    def plans(self, material: Material) -> Iterator[RowPlan]:
+        """The rows of a leaf from the first."""
+        return plans_of(
+            material,
+            random_seed=self.random_seed,
+            contexts_shown=self.contexts_shown,
+            examples_shown=self.examples_shown,
+            content=self.content,
+        )
 
     async def _make(self, state: LeafState, plan: RowPlan) -> None:
         leaf = state.material.leaf
@@ -306,7 +311,7 @@ class Engine:
         )
         base: dict[str, Any] = {"leaf_id": leaf.leaf_id, "index": plan.index}
         try:
-            await make_row(making, self.content.blocks(leaf.kind))
+            await make_row(making, self.content.blocks_of(leaf.kind, plan.task))
         except Dropped as drop:
             score = None if drop.score is None else round(drop.score, 4)
             dropped = DroppedSample(sample=row.sample(), filter=drop.filter, reason=drop.reason, score=score)

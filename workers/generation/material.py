@@ -18,7 +18,7 @@ from workers.generation.documents import Chunk, sentences
 from workers.generation.near_duplicates import folded
 from workers.generation.rows import ExampleGroup, RowPlan
 from workers.pipelines import pipeline
-from workers.pipelines.shape import PipelineFile
+from workers.pipelines.shape import AuxiliaryBlock, PipelineFile
 from workers.specs import LeafKind, PlannedLeaf, SeedPair
 
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class Material:
     """A leaf's taught seeds by context (of knowledge) or one by one, and the pieces of its documents.
 
     ``by_sentence``: the pieces are sentences, and each seed stands with the sentence that says its answer.
+    ``passages``: what tasks about whole passages are asked about; none where the teacher is not up to them.
     """
 
     leaf: PlannedLeaf
@@ -62,24 +63,34 @@ class Material:
     groups: tuple[ExampleGroup, ...]
     chunks: tuple[Chunk, ...] = ()
     by_sentence: bool = False
+    passages: tuple[Chunk, ...] = ()
 
 
 def material_of(
-    leaf: PlannedLeaf, position: int, chunks: Sequence[Chunk] = (), *, by_sentence: bool = False
+    leaf: PlannedLeaf,
+    position: int,
+    chunks: Sequence[Chunk] = (),
+    *,
+    by_sentence: bool = False,
+    passages: Sequence[Chunk] = (),
 ) -> Material:
     """``leaf.held_out`` is left out here, once and for all."""
     held = {seed.fingerprint for seed in leaf.held_out}
     taught = [seed for seed in leaf.seeds if seed.fingerprint not in held]
     if leaf.kind is LeafKind.KNOWLEDGE and by_sentence:
         facts = tuple(ExampleGroup(_sentence_of(seed), (seed,)) for seed in taught)
-        return Material(leaf, position, facts, tuple(chunks), by_sentence=True)
+        return Material(leaf, position, facts, tuple(chunks), by_sentence=True, passages=tuple(passages))
     groups: dict[str, list[SeedPair]] = {}
     for number, seed in enumerate(taught):
         # Skills are shown pair by pair; the pairs of one knowledge context belong together.
         key = (seed.context or "") if leaf.kind is LeafKind.KNOWLEDGE else str(number)
         groups.setdefault(key, []).append(seed)
     return Material(
-        leaf, position, tuple(ExampleGroup(pairs[0].context, tuple(pairs)) for pairs in groups.values()), tuple(chunks)
+        leaf,
+        position,
+        tuple(ExampleGroup(pairs[0].context, tuple(pairs)) for pairs in groups.values()),
+        tuple(chunks),
+        passages=tuple(passages),
     )
 
 
@@ -123,7 +134,9 @@ def plans_of(
     if material.leaf.kind is LeafKind.GROUNDED:
         # A new text begins as one of the seeds' does: left to itself a weak model writes the same few beginnings.
         text_openings = Deck([" ".join((group.context or "").split()[:2]) for group in material.groups], rng)
-    for index, (examples, target, own) in enumerate(drawn):
+    auxiliary = _auxiliary_draws(material, random_seed, content)
+    index = 0
+    for number, (examples, target, own) in enumerate(drawn, 1):
         opening, persona = openings.draw(), personas.draw()
         if text_openings is not None:
             opening = text_openings.draw()
@@ -135,10 +148,49 @@ def plans_of(
             own=own,
             opening="" if opening == "-" else opening,
             persona=persona,
-            manner=_alternating(("precise", "creative"), index),
-            length=_alternating(("short", "long"), index),
+            manner=_alternating(("precise", "creative"), number - 1),
+            length=_alternating(("short", "long"), number - 1),
             seed=rng.getrandbits(31),
         )
+        index += 1
+        for block, due in auxiliary:
+            if number % block.every == 0 and (passage := next(due, None)) is not None:
+                yield _auxiliary_row(material, index, block, *passage)
+                index += 1
+
+
+def _auxiliary_draws(
+    material: Material, random_seed: int, content: PipelineFile
+) -> list[tuple[AuxiliaryBlock, Iterator[tuple[Chunk, str, int]]]]:
+    """For each task about passages: every passage once, with how the student is asked and a seed of its own.
+
+    Drawn apart from the questions, so that a pipeline without such tasks asks the same questions.
+    """
+    found = []
+    for block in content.auxiliary if material.passages else ():
+        rng = random_of(random_seed, material.leaf.leaf_id, block.block)
+        passages, asks = Deck(material.passages, rng), Deck(block.asks, rng)
+        drawn = [(passages.draw(), asks.draw(), rng.getrandbits(31)) for _ in material.passages]
+        found.append((block, iter(drawn)))
+    return found
+
+
+def _auxiliary_row(
+    material: Material, index: int, block: AuxiliaryBlock, passage: Chunk, ask: str, seed: int
+) -> RowPlan:
+    return RowPlan(
+        leaf_position=material.position,
+        index=index,
+        examples=(),
+        target=passage,
+        own=(),
+        opening=ask,
+        persona="",
+        manner="precise",
+        length="long",
+        seed=seed,
+        task=block.block,
+    )
 
 
 Draw = tuple[tuple[ExampleGroup, ...], Chunk | None, tuple[SeedPair, ...]]

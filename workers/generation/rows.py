@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workers.generation.documents import Chunk
+from workers.pipelines.shape import Task
 from workers.specs import DroppedSample, Message, PlannedLeaf, Sample, SampleMetadata, SeedPair, Strict
 
 
@@ -23,7 +24,8 @@ class RowPlan:
     """One row to be made, decided before anything is asked: leaf, examples, target, persona, length and seed.
 
     ``index`` counts within the leaf. ``own`` are pairs of the target itself. ``opening`` is what a
-    continued question (of a grounded leaf: text) begins with; ``persona`` who asks or answers in a chat.
+    continued question (of a grounded leaf: text) begins with; ``persona`` who asks or answers in a chat. A ``task``
+    other than ``pair`` is about the whole target, and ``opening`` is then how the student is asked.
     """
 
     leaf_position: int
@@ -36,6 +38,7 @@ class RowPlan:
     manner: Literal["precise", "creative"]
     length: Literal["short", "long"]
     seed: int
+    task: Task = "pair"
 
     @property
     def shown(self) -> tuple[SeedPair, ...]:

@@ -18,7 +18,7 @@ from workers.generation.filters.contamination import runs_of_items
 from workers.generation.judges import judge_of
 from workers.generation.material import material_of
 from workers.generation.parts import Parts
-from workers.generation.rows import MadeBy
+from workers.generation.rows import MadeBy, Row
 from workers.pipelines import KINDS, Pipeline, pipeline
 from workers.processes import log_tail
 from workers.specs import (
@@ -33,10 +33,14 @@ from workers.specs import (
 from workers.stages import StageCancelled, StageFailure
 from workers.teacher.client import TeacherProblem
 from workers.teacher.connection import Teacher, open_teacher
+from workers.teacher.probe import CHARACTERS_A_TOKEN, Probe, check_room, fitted, probe
 from workers.teacher.profiles import TeacherProfile
 
 SUMMARY = "summary.json"
+TEACHER = "teacher.json"
 CANCEL_LOOK_SECONDS = 0.25
+# Of so many leaves the first prompt is measured before anything is asked.
+LEAVES_MEASURED = 50
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,13 @@ async def _generate(
         async with open_teacher(
             order.teacher, settings=settings, store=store, log=log_file, seed=order.random_seed, report=waiting
         ) as teacher:
+            waiting("Looking at what the teacher can do")
+            found = await _probed(order, artifact, teacher)
+            teacher = fitted(teacher, found)  # noqa: PLW2901  # the same one, as it can be used
             engine = _engine(order, parts, teacher, report)
+            _check_room(order, engine, teacher, found)
+            # Only now: a teacher that does not do is looked at anew once it has been put right.
+            artifact.write_json(TEACHER, found)
             engine.resume()
             await engine.run()
     except TeacherProblem:
@@ -134,6 +144,43 @@ async def _generate(
             log.exception("The end of the teacher's log:\n%s", tail)
         raise
     return _finished(order, artifact, parts, engine, teacher.profile)
+
+
+async def _probed(order: Order, artifact: Artifact, teacher: Teacher) -> Probe:
+    """What the teacher can do: found out once for this generation, as long as it is the same teacher."""
+    if artifact.exists(TEACHER):
+        kept = Probe.model_validate(artifact.read_json(TEACHER))
+        if (kept.model, kept.profile, kept.url) == (
+            order.teacher.model.name,
+            teacher.profile.name,
+            order.teacher.url or "",
+        ):
+            return kept
+    return await probe(teacher, order.teacher)
+
+
+def _check_room(order: Order, engine: Engine, teacher: Teacher, found: Probe) -> None:
+    """Whether the first prompt of every leaf fits the teacher.
+
+    Raises:
+        TeacherProblem: one does not.
+    """
+    count = count_tokens_of(teacher.folder)
+    exact = teacher.folder is not None
+    # The roomiest prompts are those of the leaves with the longest seeds.
+    longest = sorted(engine.states, key=lambda state: -_seed_characters(state.material.leaf))[:LEAVES_MEASURED]
+    for state in longest:
+        leaf = state.material.leaf
+        plan = next(engine.plans(state.material), None)
+        if plan is None:
+            continue
+        row = Row(leaf, plan, source=plan.target.text if plan.target is not None else "")
+        text, reply = engine.style.first_text(row, order.pipeline.content.blocks(leaf.kind))
+        check_room(found, (count(text) if exact else len(text) // CHARACTERS_A_TOKEN) + reply, leaf.path)
+
+
+def _seed_characters(leaf: PlannedLeaf) -> int:
+    return max((len(seed.context or "") + len(seed.question) + len(seed.answer) for seed in leaf.seeds), default=0)
 
 
 def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Progress], None]) -> Engine:
@@ -146,9 +193,14 @@ def _engine(order: Order, parts: Parts, teacher: Teacher, report: Callable[[Prog
             return facts_of(leaf.documents)
         return chunks_of(leaf.documents, chunk_tokens=recipe.chunk_tokens, count=count)
 
+    def passages(leaf: PlannedLeaf) -> list[Chunk]:
+        if not profile.auxiliary or not order.pipeline.content.auxiliary:
+            return []
+        return chunks_of(leaf.documents, chunk_tokens=recipe.chunk_tokens, count=count)
+
     return Engine(
         [
-            material_of(leaf, position, pieces(leaf), by_sentence=by_sentence)
+            material_of(leaf, position, pieces(leaf), by_sentence=by_sentence, passages=passages(leaf))
             for position, leaf in enumerate(order.leaves)
         ],
         recipe=recipe,
@@ -211,6 +263,7 @@ def _finished(
         "seconds": round(spent.seconds, 1) if spent else 0.0,
         "mean_in_flight": round(spent.in_flight_seconds / spent.seconds, 2) if spent and spent.seconds else 0.0,
         "profile": profile.name if profile else None,
+        "teacher": artifact.read_json(TEACHER) if artifact.exists(TEACHER) else None,
         "pipeline": order.pipeline.facts,
         "judge": {kind.value: _judge_facts(found[kind]) for kind in LeafKind if kind in found},
         "leaves": {state.material.leaf.leaf_id: state.kept for state in states},

@@ -32,7 +32,7 @@ def scored_texts() -> tuple[str, ...]:
 def run(spec: StageSpec, context: StageContext) -> dict[str, Any]:
     """Make the samples of the plan's leaves.
 
-    Files: ``samples.jsonl``, ``dropped.jsonl``, ``funnel.json``, ``summary.json``.
+    Files: ``samples.jsonl``, ``dropped.jsonl``, ``funnel.json``, ``summary.json``, ``teacher.json``.
 
     Raises:
         StageCancelled: asked to stop; within a few seconds, with all that was finished kept.

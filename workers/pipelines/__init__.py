@@ -191,8 +191,8 @@ def _check_blocks(name: str, content: PipelineFile, kind: LeafKind) -> None:
         _check_prompt(name, f"{_place(kind, number, block_name)}, {key}", (kind, block_name, key), text)
     for number, block in enumerate(blocks):
         here = _place(kind, number, block.block)
-        if block.block in FILTER_PARTS["form"]:
-            _check_filters(name, here, block.block, getattr(block, "filters", ()))
+        if block.block in REPLY_FIELDS:
+            _check_filters(name, here, REPLY_FIELDS[block.block], getattr(block, "filters", ()))
         if block.block == "answer":
             _check_forms(name, f"{here}, forms", kind, getattr(block, "forms", {}))
 
@@ -208,10 +208,10 @@ def _check_prompt(name: str, here: str, key: tuple[LeafKind, str, str], text: st
     missing = sorted(REQUIRED[key] - used)
     if missing:
         raise _wrong(name, here, f"${missing[0]} is missing, without which the teacher does not see what it is about.")
-    block = key[1]
     # Replies are read from JSON with this field; a prompt that does not ask for it gets rows that cannot be read.
-    if block in REPLY_FIELDS and f'"{block}"' not in text:
-        raise _wrong(name, here, f'it must ask for the reply as JSON, such as {{"{block}": "..."}}.')
+    field = REPLY_FIELDS.get(key[1])
+    if field is not None and f'"{field}"' not in text:
+        raise _wrong(name, here, f'it must ask for the reply as JSON, such as {{"{field}": "..."}}.')
 
 
 def _check_filters(name: str, here: str, part: str, filters: tuple[str, ...]) -> None:
@@ -219,7 +219,7 @@ def _check_filters(name: str, here: str, part: str, filters: tuple[str, ...]) ->
         if one not in FILTER_PARTS:
             raise _wrong(name, f"{here}, filters", f"there is no filter {one!r}; there are {_list(FILTER_PARTS)}.")
         if part not in FILTER_PARTS[one]:
-            raise _wrong(name, f"{here}, filters", f"the filter {one} does not look at a {part}.")
+            raise _wrong(name, f"{here}, filters", f"the filter {one} does not look at the {part}.")
     if len(set(filters)) < len(filters):
         raise _wrong(name, f"{here}, filters", "a filter is named twice.")
     for needed in NEEDED_FILTERS.get(part, ()):

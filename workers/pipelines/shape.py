@@ -13,9 +13,9 @@ from pydantic import Field, StringConstraints
 
 from workers.specs import LeafKind, Strict
 
-Step = Literal["context", "question", "answer", "judge"]
-# What a filter is shown: the text that a block has just had written.
-Part = Literal["context", "question", "answer"]
+Step = Literal["context", "question", "answer", "judge", "summary", "key_facts", "extract"]
+# What a row is about: a question with its answer, or a whole passage.
+Task = Literal["pair", "summary", "key_facts", "extract"]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Likeness = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -62,6 +62,10 @@ class GroundingNumbers(Strict):
     least_support: Share = 0.5
 
 
+class CondensedNumbers(Strict):
+    most_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+
+
 class Filters(Strict):
     """The numbers of every filter; a table that is left out has the usual ones."""
 
@@ -77,6 +81,8 @@ class Filters(Strict):
     duplicate: NoNumbers = NoNumbers()
     benchmark: NoNumbers = NoNumbers()
     grounding: GroundingNumbers = GroundingNumbers()
+    condensed: CondensedNumbers = CondensedNumbers()
+    verbatim: NoNumbers = NoNumbers()
 
 
 # What each filter can look at.
@@ -93,6 +99,8 @@ FILTER_PARTS: dict[str, frozenset[str]] = {
     "duplicate": frozenset({"context", "question"}),
     "benchmark": frozenset({"question", "answer"}),
     "grounding": frozenset({"question", "answer"}),
+    "condensed": frozenset({"answer"}),
+    "verbatim": frozenset({"answer"}),
 }
 # A pipeline may leave any other filter out; without these, scores would say nothing.
 NEEDED_FILTERS: dict[str, tuple[str, ...]] = {"question": ("held_out", "benchmark"), "answer": ("benchmark",)}
@@ -154,11 +162,31 @@ class LengthenBlock(Strict):
     least_support: Share = 0.4
 
 
-Block = Annotated[ContextBlock | QuestionBlock | AnswerBlock | JudgeBlock | LengthenBlock, Field(discriminator="block")]
+class AuxiliaryBlock(Strict):
+    """A task about a whole passage of a document; its rows stand beside those of questions and are not judged.
+
+    ``asks``: how the student is asked, in turn. ``every``: one such row after so many rows of questions, until every
+    passage of the leaf's documents has had one.
+    """
+
+    block: Literal["summary", "key_facts", "extract"]
+    prompt: Text
+    asks: Annotated[tuple[Text, ...], Field(min_length=1)]
+    every: Annotated[int, Field(ge=2, le=1000)]
+    most_tokens: Tokens = 512
+    filters: tuple[str, ...] = ()
+
+
+Block = Annotated[
+    ContextBlock | QuestionBlock | AnswerBlock | JudgeBlock | LengthenBlock | AuxiliaryBlock,
+    Field(discriminator="block"),
+]
 BLOCK_NAMES: tuple[str, ...] = tuple(
-    get_args(kind.model_fields["block"].annotation)[0]
-    for kind in (ContextBlock, QuestionBlock, AnswerBlock, JudgeBlock, LengthenBlock)
+    name
+    for kind in (ContextBlock, QuestionBlock, AnswerBlock, JudgeBlock, LengthenBlock, AuxiliaryBlock)
+    for name in get_args(kind.model_fields["block"].annotation)
 )
+AUXILIARY: tuple[str, ...] = get_args(AuxiliaryBlock.model_fields["block"].annotation)
 
 # The two manners of an answer, by kind of leaf: rows of knowledge alternate in length, those of skills in manner.
 FORMS: dict[LeafKind, tuple[str, str]] = {
@@ -183,6 +211,7 @@ OFFERED: dict[tuple[LeafKind, str, str], frozenset[str]] = {
     (LeafKind.FREEFORM, "answer", "prompt"): _FREEFORM | {"form", "question"},
     (LeafKind.FREEFORM, "judge", "prompt"): frozenset({"task", "question", "answer", "ending"}),
 }
+OFFERED |= {(LeafKind.KNOWLEDGE, name, "prompt"): frozenset({"domain", "outline", "source"}) for name in AUXILIARY}
 # Without these a prompt asks about nothing.
 REQUIRED: dict[tuple[LeafKind, str, str], frozenset[str]] = {
     (LeafKind.KNOWLEDGE, "question", "prompt"): frozenset({"source", "examples"}),
@@ -196,11 +225,13 @@ REQUIRED: dict[tuple[LeafKind, str, str], frozenset[str]] = {
     (LeafKind.FREEFORM, "answer", "prompt"): frozenset({"question"}),
     (LeafKind.FREEFORM, "judge", "prompt"): frozenset({"question", "answer", "ending"}),
 }
-# What a teacher that follows a chat replies is read from JSON with this one field.
-REPLY_FIELDS = ("context", "question", "answer")
+REQUIRED |= {(LeafKind.KNOWLEDGE, name, "prompt"): frozenset({"source"}) for name in AUXILIARY}
+# What a teacher that follows a chat replies is read from JSON with one field, by block; filters look at it as such.
+REPLY_FIELDS: dict[str, str] = {name: name for name in ("context", "question", "answer")}
+REPLY_FIELDS |= dict.fromkeys(AUXILIARY, "answer")
 # Which blocks a kind of leaf may have, and those that it must have, in this order.
 ORDER: dict[LeafKind, tuple[str, ...]] = {
-    LeafKind.KNOWLEDGE: ("question", "answer", "judge", "lengthen"),
+    LeafKind.KNOWLEDGE: ("question", "answer", "judge", "lengthen", *AUXILIARY),
     LeafKind.GROUNDED: ("context", "question", "answer", "judge"),
     LeafKind.FREEFORM: ("question", "answer", "judge"),
 }
@@ -232,6 +263,16 @@ class PipelineFile(Strict):
     grounded: tuple[Block, ...]
     freeform: tuple[Block, ...]
     filters: Filters = Filters()
+
+    def blocks_of(self, kind: LeafKind, task: Task) -> tuple[Block, ...]:
+        """The blocks by which a row of this task comes to be."""
+        wanted = AUXILIARY if task == "pair" else [name for name in BLOCK_NAMES if name != task]
+        return tuple(block for block in self.blocks(kind) if block.block not in wanted)
+
+    @property
+    def auxiliary(self) -> tuple[AuxiliaryBlock, ...]:
+        """The tasks about whole passages."""
+        return tuple(block for block in self.knowledge if isinstance(block, AuxiliaryBlock))
 
     def blocks(self, kind: LeafKind) -> tuple[Block, ...]:
         """The blocks of a kind of leaf; none for foundational leaves, whose samples are the pairs they come with."""

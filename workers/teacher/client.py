@@ -179,6 +179,8 @@ class TeacherClient:
         self.endpoint = endpoint
         self.usage = Usage()
         self.attempts = attempts
+        # The longest text that the server takes, where it says so (vLLM does, in its list of models).
+        self.context_tokens: int | None = None
         self.max_in_flight = max_in_flight
         self.pace = Pace(attempts=attempts, backoff=backoff)
         self._slots = Slots(max_in_flight)
@@ -312,6 +314,10 @@ class TeacherClient:
         names = [str(model.get("id")) for model in found if isinstance(model, dict)] if isinstance(found, list) else []
         if names and self.endpoint.model not in names:
             raise self._unknown_model(names)
+        for model in found if isinstance(found, list) else ():
+            if isinstance(model, dict) and model.get("id") == self.endpoint.model:
+                longest = model.get("max_model_len")
+                self.context_tokens = longest if isinstance(longest, int) and longest > 0 else None
 
     # -- inside
 

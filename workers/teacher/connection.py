@@ -129,6 +129,8 @@ async def open_teacher(
         async with TeacherClient(
             server.endpoint, max_in_flight=reference.max_in_flight, recovered=server.recovered
         ) as client:
+            if source == "vllm":
+                await client.check()
             yield Teacher(client, profile, folder, request_seeds=False, probabilities=source == "vllm")
     finally:
         await server.stop()

@@ -51,6 +51,8 @@ class TeacherPool(TeacherClient):
                 await member.check()
             except TeacherProblem as problem:
                 self._leave_out(member, problem)
+        # A prompt may be sent to any of them.
+        self.context_tokens = min((each.context_tokens for each in self.members if each.context_tokens), default=None)
 
     async def _tried(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         while True:

@@ -31,6 +31,7 @@ class TeacherProfile:
         examples_in_prompt: seeds shown before a new skill row, or before a sentence that is asked about.
         judged_seeds: how many seeds the judge is tried on.
         most_temperature, top_p: bounds on chance; a weak model's unlikely words are mostly wrong ones.
+        auxiliary: whether it is asked for summaries, key facts and extracts of whole passages.
         least_confidence: rows whose question (answer) has a lower mean log-probability a token are dropped; None
             where a model's own probabilities are not asked for.
     """
@@ -46,6 +47,7 @@ class TeacherProfile:
     judged_seeds: int = 24
     most_temperature: float = 2.0
     top_p: float = 1.0
+    auxiliary: bool = False
     least_confidence: tuple[float, float] | None = None
 
 
@@ -69,8 +71,8 @@ PROFILES: dict[str, TeacherProfile] = {
             least_confidence=(-0.95, -0.7),
         ),
         TeacherProfile("generic-base", "continuation", False, "likelihood", True),
-        TeacherProfile("generic-instruct", "chat", True, "choice", True),
-        TeacherProfile("mixtral-8x7b-instruct", "chat", True, "choice", True),
+        TeacherProfile("generic-instruct", "chat", True, "choice", True, auxiliary=True),
+        TeacherProfile("mixtral-8x7b-instruct", "chat", True, "choice", True, auxiliary=True),
     )
 }
 

@@ -156,6 +156,20 @@ def round_plan(
     return planned
 
 
+def teacher_seen(teacher: TeacherReference) -> dict[str, Any] | None:
+    """What the newest finished generation saw of this teacher (``workers.teacher.probe.Probe``), if there is one."""
+    stages = Stage.objects.filter(
+        kind=StageKind.GENERATION.value,
+        state=StageState.DONE,
+        result__teacher__model=teacher.model.name,
+        result__teacher__url=teacher.url or "",
+    )
+    if teacher.profile != "auto":
+        stages = stages.filter(result__teacher__profile=teacher.profile)
+    newest = stages.order_by("-ended_at").values_list("result", flat=True).first()
+    return newest["teacher"] if newest is not None else None
+
+
 def round_estimate(
     *, leaf_ids: Collection[UUID], recipe: Recipe, teacher: TeacherReference, student: ModelReference
 ) -> Estimate:

@@ -472,6 +472,18 @@ def test_seeds_that_ask_nearly_the_same_elsewhere_are_shown(taxonomy, contributo
     assert "Write a rhyme about pea." not in page
 
 
+def test_what_was_handed_back_to_its_author_is_still_looked_through(
+    taxonomy, contributor, other_contributor, reviewer, client_for, now
+):
+    handed_back = make_submission(other_contributor, now=now)
+    services.submission_request_changes(
+        submission=handed_back, reviewer=reviewer, revision_number=1, reason="Rhyme it.", now=now
+    )
+    submission = make_submission(contributor, now=now, path=f"{PATH}_too")
+    page = client_for(reviewer).get(reverse("contributions:alike", args=[submission.pk])).content.decode()
+    assert handed_back.get_absolute_url() in page or f"S{handed_back.pk}" in page
+
+
 def test_a_comment_on_one_seed_is_read_by_its_author_at_that_seed(taxonomy, contributor, reviewer, client_for, now):
     submission = make_submission(contributor, now=now)
     answer = client_for(reviewer).post(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.contrib.auth.tokens import default_token_generator
+from django.core import signing
 
+from taxonomy_app.people import services
 from tests.taxonomy_app.routing import ADMINISTRATORS, EVERYBODY, SIGNED_IN, Route, World
 
 
@@ -22,6 +24,13 @@ ROUTES = {
         post=EVERYBODY,
         door=True,
     ),
+    "people:confirm_email": Route(
+        args=lambda world: [signing.dumps([world.contributor.pk, world.contributor.email], salt=services._CONFIRM)],
+        get=EVERYBODY,
+        post=EVERYBODY,
+        door=True,
+    ),
+    "people:send_confirmation": Route(post=SIGNED_IN),
     "people:profile": Route(get=SIGNED_IN, post=SIGNED_IN),
     "people:change_password": Route(get=SIGNED_IN, post=SIGNED_IN),
     "people:person": Route(args=_owner, get=EVERYBODY),

@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from taxonomy_app.releases import services
 from taxonomy_app.releases.models import Release
+from taxonomy_app.releases.templatetags.scores import in_unit
 from tests.taxonomy_app.releases import routes
-from tests.taxonomy_app.releases.making import NOW, general_loss, leaf_id, make_release, make_submission
+from tests.taxonomy_app.releases.making import NOW, general_loss, leaf_id, leaf_scores, make_release, make_submission
 
 pytestmark = pytest.mark.django_db
 HAIKU, TIDES = "compositional_skills/writing/haiku", "knowledge/nature/tides"
@@ -62,6 +63,32 @@ def test_the_release_page_leads_back_to_submission_people_commit_and_artifacts(
     assert release.plan_hash[:10] in page
     assert "−2.05 −1.00 +1.05" in page  # with true minus signs
     assert "higher is better" in page
+
+
+def test_a_visitor_reaches_the_submission_that_is_public_anyway(administrator, contributor, reviewer, client_for):
+    submission = make_submission(contributor, reviewer, HAIKU, "ab12" * 10)
+    release = make_release(administrator, {HAIKU: (LOW, HIGH)})
+    services.release_publish(release=release, actor=administrator, now=NOW)
+    visitor = client_for(None)
+    assert f'href="{submission.get_absolute_url()}"' in visitor.get(release.get_absolute_url()).content.decode()
+    assert visitor.get(submission.get_absolute_url()).status_code == 200
+
+
+def test_the_control_is_shown_with_its_difference_and_interval(administrator, client_for):
+    leaf = leaf_scores(HAIKU, LOW, HIGH, [-2.5, -2.6, -2.4, -2.7])[2]
+    release = make_release(
+        administrator,
+        {HAIKU: (LOW, HIGH)},
+        extra=[leaf, *general_loss([1.0, 1.2, 1.1], [1.02, 1.22, 1.1], [1.6, 1.9, 1.7])],
+    )
+    stored = release.benchmark_comparisons.get(first="before", second="control")
+    shown = f"+0.63 [{in_unit(stored.low, 'loss', sign=True)}, {in_unit(stored.high, 'loss', sign=True)}]"
+    client = client_for(administrator)
+    assert shown in text(client.get(release.get_absolute_url()))
+    assert shown in text(client.get(reverse("releases:dashboard")))
+    page = text(client.get(reverse("releases:leaf", args=[release.number, leaf_id(HAIKU)])))
+    of_leaf = release.leaf_comparisons.get(first="before", second="control")
+    assert f"Tuned without replay: −0.50 [{in_unit(of_leaf.low, of_leaf.metric, sign=True)}, " in page
 
 
 def test_what_is_not_certain_is_called_so(administrator, client_for):

@@ -14,13 +14,13 @@ from django.urls import reverse
 from taxonomy_app.people.models import User
 from taxonomy_app.rounds import rows, services
 from taxonomy_app.rounds.models import Round, RoundState, RowDecision
-from taxonomy_app.rounds.rows import Row, read_page, read_row
+from taxonomy_app.rounds.rows import Row, read_funnel, read_page, read_row
 from taxonomy_app.rounds.services.record import artifact_store, cache_folder
 from taxonomy_app.rounds.services.rows import verdicts_of
 from taxonomy_app.web.history import HistoryProblem
 from tests.taxonomy_app.rounds.making import NOW, FakeBroker, make_running, run_all, run_stage, sample
 from workers.artifacts import Artifact, ArtifactStore
-from workers.specs import DroppedSample, Message, StageKind
+from workers.specs import DroppedSample, FunnelStep, Message, StageKind
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("commits", "fake_broker")]
 ClientFor = Callable[..., Client]
@@ -41,6 +41,19 @@ def many_rows(folder: Path, count: int) -> Artifact:
     artifact.write_text("dropped.jsonl", "".join(row.model_dump_json() + "\n" for row in dropped))
     artifact.finish(kind="generation")
     return artifact
+
+
+def test_a_leafs_funnel_counts_tasks_about_passages_beside_its_questions(tmp_path: Path) -> None:
+    artifact = ArtifactStore(f"file://{tmp_path}").artifact("made")
+    steps = [
+        FunnelStep(leaf_id="l", step="question", given=10, kept=8, dropped={"form": 2}),
+        FunnelStep(leaf_id="l", step="answer", given=8, kept=5, dropped={"grounding": 3}),
+        FunnelStep(leaf_id="l", step="summary", task="summary", given=3, kept=2, dropped={"condensed": 1}),
+        FunnelStep(leaf_id="l", step="extract", task="extract", given=2, kept=0, dropped={"verbatim": 2}),
+    ]
+    artifact.write_json("funnel.json", [step.model_dump(mode="json") for step in steps])
+    leaf = read_funnel(artifact)["l"]
+    assert (leaf.asked, leaf.kept, leaf.dropped_total) == (15, 7, 8)
 
 
 def test_every_page_has_the_rows_that_match_in_their_order(tmp_path: Path) -> None:

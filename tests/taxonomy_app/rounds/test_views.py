@@ -305,6 +305,40 @@ def pipeline_hash(planned: Round) -> str:
     return pin.hash
 
 
+def test_what_was_seen_of_a_teacher_is_shown_on_its_round_and_before_it_is_planned_again(
+    admin_client: Client, administrator: User, fake_broker: FakeBroker
+) -> None:
+    seen = {
+        "model": "bundled:smollm2-135m-instruct",
+        "profile": "bundled-small",
+        "url": "",
+        "completes": True,
+        "chats": True,
+        "chat_refusal": "",
+        "structured": None,
+        "probabilities": True,
+        "prompt_probabilities": True,
+        "likelihood": 1.875,
+        "context_tokens": 2048,
+    }
+    assert "seen of this teacher" not in admin_client.post(reverse("rounds:estimate"), plan_fields()).content.decode()
+    done = make_running(administrator)
+    run_stage(fake_broker, done)
+    stage = done.stages.get(kind="generation")
+    stage.result = {**stage.result, "teacher": seen}
+    stage.save()
+    page = admin_client.get(done.get_absolute_url()).content.decode()
+    assert "1.88 nats a token" in page
+    assert "2,048 tokens" in page
+    assert (
+        "What was seen of this teacher" in admin_client.post(reverse("rounds:estimate"), plan_fields()).content.decode()
+    )
+    planned = make_round(administrator, random_seed=12)
+    assert "What was seen of this teacher" in admin_client.get(planned.get_absolute_url()).content.decode()
+    other = plan_fields(teacher_profile="generic-base")
+    assert "seen of this teacher" not in admin_client.post(reverse("rounds:estimate"), other).content.decode()
+
+
 def test_the_cost_is_shown_before_anything_is_planned(admin_client: Client) -> None:
     make_leaf("compositional_skills/writing/haiku")
     text = admin_client.post(reverse("rounds:estimate"), plan_fields(samples_per_leaf="50")).text

@@ -61,6 +61,7 @@ def run(
         teacher_at(server.url, profile),
         seed,
         options.pop("benchmark_texts", ()),
+        options.pop("pipeline", None) or pipeline(),
     )
     summary = generate(order, artifact, settings=settings, store=store, log_file=folder / "teacher.log", **options)
     return summary, artifact
@@ -424,4 +425,4 @@ def test_finished_parts_are_gone_and_a_second_call_asks_nothing(tmp_path: Path) 
         again, _ = run(tmp_path, server)
         assert len(server.requests) == asked
     assert again == first
-    assert artifact.names() == ["dropped.jsonl", "funnel.json", "samples.jsonl", "summary.json"]
+    assert artifact.names() == ["dropped.jsonl", "funnel.json", "samples.jsonl", "summary.json", "teacher.json"]

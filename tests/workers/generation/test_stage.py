@@ -253,7 +253,7 @@ def test_the_stage_leaves_the_agreed_files_and_answers_with_its_counts(tmp_path:
         spec, context = context_for(tmp_path, server.url, told)
         result = run(spec, context)
     artifact = context.store.artifact("generation-1")
-    assert artifact.names() == ["dropped.jsonl", "funnel.json", "samples.jsonl", "summary.json"]
+    assert artifact.names() == ["dropped.jsonl", "funnel.json", "samples.jsonl", "summary.json", "teacher.json"]
     assert result["samples"] == 6
     assert result["leaves"] == {"leaf-freeform": 6}
     assert set(result) >= {"dropped", "requests", "prompt_tokens", "completion_tokens", "seconds", "judge"}

@@ -12,8 +12,8 @@ from typing import Any
 from workers.generation.blocks.judging import judge
 from workers.generation.blocks.lengthening import lengthen
 from workers.generation.blocks.making import Making
-from workers.generation.blocks.writing import answer, context, question
-from workers.pipelines.shape import Block
+from workers.generation.blocks.writing import answer, auxiliary, context, question
+from workers.pipelines.shape import AUXILIARY, Block
 
 # The second argument of each is its own class of workers.pipelines.shape.
 BLOCKS: dict[str, Callable[[Making, Any], Awaitable[None]]] = {
@@ -22,6 +22,7 @@ BLOCKS: dict[str, Callable[[Making, Any], Awaitable[None]]] = {
     "answer": answer,
     "judge": judge,
     "lengthen": lengthen,
+    **dict.fromkeys(AUXILIARY, auxiliary),
 }
 
 

@@ -34,13 +34,16 @@ class Making:
     def begin(self, step: Step) -> None:
         self.at = step
 
-    def check(self, step: Step) -> None:
+    def check(self, step: Step, part: Step | None = None) -> None:
         """Hand the row to the filters of this step.
+
+        Args:
+            part: what of the row they look at, where that is not called as the step is.
 
         Raises:
             Dropped: one of them objects.
         """
-        apply(self.filters.get(step, ()), self.row, step, self.memory)
+        apply(self.filters.get(step, ()), self.row, part or step, self.memory)
         if step == "question":
             self.memory.remember(self.row.question, self.row.context)
         self.passed.append(step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.generation.blocks.making import Making
-from workers.pipelines.shape import AnswerBlock, ContextBlock, QuestionBlock
+from workers.pipelines.shape import AnswerBlock, AuxiliaryBlock, ContextBlock, QuestionBlock
 from workers.specs import LeafKind
 
 # The skills phase has one mixture; the mark is by what the answer is.
@@ -24,6 +24,15 @@ async def question(making: Making, block: QuestionBlock) -> None:
     making.begin("question")
     row.question = await making.style.question(row, block)
     making.check("question")
+
+
+async def auxiliary(making: Making, block: AuxiliaryBlock) -> None:
+    """A summary, the key facts or an extract of a whole passage: the passage is part of the sample, the answer long."""
+    row = making.row
+    making.begin(block.block)
+    row.context, row.question, row.length = row.source, row.plan.opening, "long"
+    row.answer = await making.style.auxiliary(row, block)
+    making.check(block.block, part="answer")
 
 
 async def answer(making: Making, block: AnswerBlock) -> None:

@@ -13,7 +13,15 @@ from typing import Protocol
 
 from workers.generation.near_duplicates import NearDuplicates
 from workers.generation.rows import Dropped, Row, RowPlan, user_text
-from workers.pipelines.shape import AnswerBlock, ContextBlock, Filters, PipelineFile, QuestionBlock, Step
+from workers.pipelines.shape import (
+    AnswerBlock,
+    AuxiliaryBlock,
+    ContextBlock,
+    Filters,
+    PipelineFile,
+    QuestionBlock,
+    Step,
+)
 from workers.specs import GenerationRecipe, LeafKind, PlannedLeaf, SeedPair
 
 # A filter that would drop more than this share of a leaf's own seeds is not applied to the leaf.
@@ -72,6 +80,7 @@ class Filter(Protocol):
 
 def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
     """Every filter by name, with a pipeline's numbers; the cheap ones first."""
+    from workers.generation.filters.condensing import Condensed, Verbatim
     from workers.generation.filters.confidence import Unsure
     from workers.generation.filters.contamination import Benchmark
     from workers.generation.filters.copies import CopiedPrompt
@@ -94,6 +103,8 @@ def all_filters(numbers: Filters | None = None) -> dict[str, Filter]:
         Duplicate(),
         Benchmark(),
         Grounding(of.grounding),
+        Condensed(of.condensed),
+        Verbatim(),
     )
     return {rule.name: rule for rule in found}
 
@@ -104,7 +115,7 @@ def filters_of(content: PipelineFile, kind: LeafKind) -> dict[Step, tuple[Filter
     return {
         block.block: tuple(known[name] for name in block.filters)
         for block in content.blocks(kind)
-        if isinstance(block, ContextBlock | QuestionBlock | AnswerBlock)
+        if isinstance(block, ContextBlock | QuestionBlock | AnswerBlock | AuxiliaryBlock)
     }
 
 

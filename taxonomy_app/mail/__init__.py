@@ -1,0 +1,1 @@
+"""E-mail: what goes out, to whom, and what became of it."""
