@@ -172,7 +172,7 @@ def postgresql(url: str, keys: Sequence[str]) -> Iterator[dict[str, str | None]]
     import psycopg
 
     parts = urlsplit(url)
-    names = {key: f"pages_bench_{key}_{uuid.uuid4().hex[:8]}" for key in keys}
+    names = {key: f"pages_{key}_{uuid.uuid4().hex[:8]}" for key in keys}
     with psycopg.connect(url, autocommit=True) as connection:
         for name in names.values():
             connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
