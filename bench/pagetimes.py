@@ -48,6 +48,11 @@ def serve(size: str, samples: int, fill: Fill, find_pages: FindPages) -> None:
     from django.db import connection
     from django.test import Client
 
+    from taxonomy_app import asgi
+    from taxonomy_app.people.models import User
+
+    assert asgi.application is not None  # imported for what it does at its start
+
     # Static files keep their own names: nothing is collected for this run.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
@@ -58,10 +63,6 @@ def serve(size: str, samples: int, fill: Fill, find_pages: FindPages) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
     connection.close()
-    from taxonomy_app import asgi
-    from taxonomy_app.people.models import User
-
-    assert asgi.application is not None
     pages = find_pages(size, samples)
     clients = {name: Client() for name in {person for person, _ in pages.values()}}
     for name, client in clients.items():
@@ -171,7 +172,7 @@ def postgresql(url: str, keys: Sequence[str]) -> Iterator[dict[str, str | None]]
     import psycopg
 
     parts = urlsplit(url)
-    names = {key: f"pages_bench_{key}_{uuid.uuid4().hex[:8]}" for key in keys}
+    names = {key: f"pages_{key}_{uuid.uuid4().hex[:8]}" for key in keys}
     with psycopg.connect(url, autocommit=True) as connection:
         for name in names.values():
             connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))

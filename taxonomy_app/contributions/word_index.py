@@ -12,9 +12,11 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from django.db.models import Count, Max
+from numpy.typing import NDArray
 
 from taxonomy_app.tree.models import IndexState, Seed
 
@@ -22,6 +24,8 @@ _WORD = re.compile(r"\w+", re.UNICODE)
 _LONGEST_CONTEXT = 2_000
 # Each part is asked by itself, so those that commits added are made one when they are so many.
 _MOST_PARTS = 16
+# A word that more than one seed in so many has is a common one.
+_RARE = 16
 
 
 def words_of(question: str, context: str | None) -> frozenset[str]:
@@ -43,8 +47,16 @@ class WordIndex:
             sizes.append(len(words))
             for word in words:
                 places[word].append(at)
-        self._keys, self._sizes = np.array(keys, dtype=np.int64), np.array(sizes, dtype=np.int64)
-        self._places = {word: np.frombuffer(found, dtype=np.dtype("l")) for word, found in places.items()}
+        self._keys, self._sizes = np.array(keys, dtype=np.int64), np.array(sizes, dtype=np.int32)
+        self._places = {word: self._kept(np.frombuffer(found, dtype=np.dtype("l"))) for word, found in places.items()}
+
+    def _kept(self, places: NDArray[Any]) -> NDArray[Any]:
+        """Where a word is: the places of a rare one; of a common one a byte for each seed, which is added up sooner."""
+        if len(places) * _RARE < len(self._keys):
+            return places
+        everywhere = np.zeros(len(self._keys), dtype=np.uint8)
+        everywhere[places] = 1
+        return everywhere
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -54,10 +66,17 @@ class WordIndex:
         found = [self._places[word] for word in words if word in self._places]
         if not found:
             return
-        shared = np.bincount(np.concatenate(found), minlength=len(self._keys))
-        share = shared / (self._sizes + len(words) - shared)
+        shared = np.zeros(len(self._keys), dtype=np.uint16)
+        for places in found:
+            if places.dtype == np.uint8:
+                shared += places
+            else:
+                shared[places] += 1  # a seed has a word once
+        # shared / (sizes + words - shared) >= least, without a division for each seed; those near it are divided.
+        near = np.flatnonzero(shared * np.float32(1 + least) >= (self._sizes + len(words)) * np.float32(least) - 0.01)
+        share = shared[near] / (self._sizes[near] + len(words) - shared[near].astype(np.int32))
         for at in np.flatnonzero(share >= least):
-            yield int(self._keys[at]), float(share[at])
+            yield int(self._keys[near[at]]), float(share[at])
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,14 +17,16 @@ few_words = st.frozensets(st.sampled_from(["a", "b", "c", "d", "e", "f", "g"]), 
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(few_words, max_size=12), few_words, st.sampled_from([0.3, 0.6, 1.0]))
-def test_it_finds_what_comparing_all_finds(seeds, words, least):
+@given(st.lists(few_words, max_size=12), few_words, st.sampled_from([0.3, 0.6, 1.0]), st.sampled_from([0, 2, 16]))
+def test_it_finds_what_comparing_all_finds(seeds, words, least, rare):
     wanted = {
         key: len(words & other) / len(words | other)
         for key, other in enumerate(seeds, start=5)
         if words & other and len(words & other) / len(words | other) >= least
     }
-    assert dict(WordIndex(enumerate(seeds, start=5)).alike(words, least)) == pytest.approx(wanted)
+    # Every word counts as rare, some, or (of so few seeds) none.
+    with mock.patch.object(word_index, "_RARE", rare):
+        assert dict(WordIndex(enumerate(seeds, start=5)).alike(words, least)) == pytest.approx(wanted)
 
 
 @pytest.fixture(autouse=True)
