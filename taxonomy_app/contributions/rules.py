@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 Standing = Literal["reviewer", "administrator", ""]
 
 
+def _by_name(person: User) -> tuple[str, int]:
+    return person.display_name.casefold(), person.pk
+
+
 class Rules:
     """All rules at one moment."""
 
     def __init__(self, rules: Sequence[ReviewRule]) -> None:
         # The longest first: the first that is around a place is the one that holds there.
         self._rules = sorted(rules, key=lambda rule: (-len(rule.path), rule.path))
-        self._people = {rule.pk: tuple(rule.reviewers.all()) for rule in self._rules}
+        self._people = {rule.pk: tuple(sorted(rule.reviewers.all(), key=_by_name)) for rule in self._rules}
 
     @classmethod
     def load(cls) -> Rules:

@@ -151,7 +151,7 @@ def test_postgresql_ends_the_pools_connections_and_the_next_request_has_a_new_on
     backend = type(connections["default"])
     asked = environment.database(Path(), {"SEEDBED_DATABASE_URL": "postgresql://localhost/x"})["CONN_HEALTH_CHECKS"]
     entry = connection.settings_dict | {"CONN_HEALTH_CHECKS": asked}
-    entry["OPTIONS"] = entry["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 2, "timeout": 5}}
+    entry["OPTIONS"] = entry["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1, "timeout": 5}}
 
     def request() -> int:
         wrapper = backend(entry, "pooled")
