@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 import re
 
-from taxonomy_repo.near_duplicates import Alike, near_duplicates
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxonomy_repo.near_duplicates import Alike, _folded, near_duplicates
 
 WORDS = ["osk", "pier", "harbour", "boat", "peat", "island", "tide", "rope", "sack", "wind", "west", "north"]
 
@@ -60,3 +63,8 @@ def test_short_texts_and_few_texts_are_left_alone() -> None:
 
 def test_other_scripts_are_compared_as_well() -> None:
     assert near_duplicates(["島の港から船が九時に出ました。風は西から吹いていた。"] * 2) == [Alike(0, 1, 1.0)]
+
+
+@given(st.text(st.characters(max_codepoint=127, exclude_characters="\0")))
+def test_a_text_of_ascii_is_folded_as_any_other(text: str) -> None:
+    assert _folded(f"{text} é") == f"{_folded(text)} é".lstrip(" ")
