@@ -16,7 +16,8 @@ from tests.taxonomy_repo.strategies import KNOWLEDGE_LEAVES, SKILL_LEAVES
 
 SKILL = "compositional_skills/writing/haiku"
 KNOWLEDGE = "knowledge/places/osk"
-PUBLIC = Path(os.environ.get("SEEDBED_TEST_LEAVES", "/work/shared/data/taxonomies"))
+SHARED = Path(os.environ.get("SEEDBED_SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+PUBLIC = SHARED / "taxonomies"
 
 # As somebody might keep it: keys in an order of their own, every style of text, comments everywhere.
 OWN_WAY = """\
