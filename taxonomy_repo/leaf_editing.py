@@ -147,7 +147,7 @@ class _Editing:
                 )
             return
         assert not isinstance(old, KnowledgeSeed)  # both are of one kind  # noqa: S101
-        assert not isinstance(new, KnowledgeSeed)  # noqa: S101
+        assert not isinstance(new, KnowledgeSeed)  # as the old one  # noqa: S101
         if (old.context is None) != (new.context is None):
             raise _TooOwnAWay
         self._value(node, "context", old.context or "", new.context or "", f"{field}.context")

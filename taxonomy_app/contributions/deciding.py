@@ -220,19 +220,16 @@ def submission_request_changes(
     now: datetime,
 ) -> Decision:
     """Hand a submission back to its author with what should be different."""
-    as_administrator = deciding_require(submission, reviewer, step_in=step_in)
-    revision = revision_of(submission, revision_number)
-    reason = required_reason(reason, _("Write what should change: the author sees it."))
-    _hold(submission, revision, reviewer=reviewer, now=now)
-    return _decide(
+    return _decide_against(
         submission,
-        revision,
+        revision_number,
         reviewer=reviewer,
+        reason=reason,
+        without_reason=_("Write what should change: the author sees it."),
+        step_in=step_in,
         verdict=Decision.Verdict.REQUEST_CHANGES,
         state=State.CHANGES_REQUESTED,
         kind=SubmissionEvent.Kind.CHANGES_REQUESTED,
-        reason=reason,
-        as_administrator=as_administrator,
         now=now,
     )
 
@@ -248,17 +245,48 @@ def submission_reject(
     now: datetime,
 ) -> Decision:
     """Turn a submission down for good, with the reason."""
+    return _decide_against(
+        submission,
+        revision_number,
+        reviewer=reviewer,
+        reason=reason,
+        without_reason=_("Write why it is rejected: the author sees it."),
+        step_in=step_in,
+        verdict=Decision.Verdict.REJECT,
+        state=State.REJECTED,
+        kind=SubmissionEvent.Kind.REJECTED,
+        now=now,
+    )
+
+
+def _decide_against(
+    submission: Submission,
+    revision_number: int,
+    *,
+    reviewer: User,
+    reason: str,
+    without_reason: str,
+    step_in: bool,
+    verdict: Decision.Verdict,
+    state: State,
+    kind: SubmissionEvent.Kind,
+    now: datetime,
+) -> Decision:
+    """Decide other than by an approval: one person's word is enough, and it needs a reason.
+
+    ``without_reason``: the sentence that asks for it.
+    """
     as_administrator = deciding_require(submission, reviewer, step_in=step_in)
     revision = revision_of(submission, revision_number)
-    reason = required_reason(reason, _("Write why it is rejected: the author sees it."))
+    reason = required_reason(reason, without_reason)
     _hold(submission, revision, reviewer=reviewer, now=now)
     return _decide(
         submission,
         revision,
         reviewer=reviewer,
-        verdict=Decision.Verdict.REJECT,
-        state=State.REJECTED,
-        kind=SubmissionEvent.Kind.REJECTED,
+        verdict=verdict,
+        state=state,
+        kind=kind,
         reason=reason,
         as_administrator=as_administrator,
         now=now,

@@ -237,7 +237,7 @@ def test_a_text_left_in_english_is_found() -> None:
 def test_every_page_answers_in_german_as_it_does_in_english(
     name: str,
     route: Route,
-    world: World,  # noqa: F811
+    world: World,  # noqa: F811  # the fixture, imported by its name
     request: pytest.FixtureRequest,
 ) -> None:
     if route.redis:
